@@ -1,0 +1,231 @@
+"""The courier: carry deliveries to Discord, and say what became of them.
+
+A message is sent with the nonce of its row and carries the row's marker, a component id, by which it is found again
+when nobody knows whether it was sent. What Discord answers is sorted: it happened, it cannot, later, or nobody knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import discord
+from discord import ui
+
+from cogs._interactions import Answer, PersistentButton
+from peerbot import access, staff
+from peerbot import setup as settings_of
+from peerbot.bot import PeerBot
+from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
+from peerbot.models import Delivery
+from peerbot.text import Reader, Text, _, channel_mention
+
+log = logging.getLogger(__name__)
+
+MARKER = 1_000_000_000
+"""Where our markers begin; the ids that Discord gives to components begin at 1 (components/reference.mdx)."""
+MARKERS = 1_000_000_000
+BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+CLOCKS_APART = timedelta(minutes=5)
+"""How far this machine's clock may be ahead of Discord's."""
+HISTORY = 500
+"""Messages that are looked through for a marker."""
+MESSAGE_DELETED = 10008
+TOO_MANY_DMS = 40003
+SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Post:
+    """A message: plain words with buttons, which notify well, or a card, which is looked at."""
+
+    words: str = ""
+    buttons: list[ui.Item[Any]] = field(default_factory=list[Any])
+    card: ui.LayoutView | None = None
+    mentions: discord.AllowedMentions = field(default_factory=discord.AllowedMentions.none)
+
+
+class DiscordCourier:
+    """Carry deliveries to Discord."""
+
+    def __init__(self, bot: PeerBot) -> None:
+        self.bot = bot
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """Send a message or apply an effect."""
+        try:
+            apply = self.bot.outbox.effects.get(delivery.kind)
+            if apply is not None:
+                return await apply(delivery)
+            return await self._post(delivery)
+        except discord.NotFound as problem:
+            # Our own message with this nonce, deleted meanwhile (resources/message.mdx): it was sent.
+            return Sent() if problem.code == MESSAGE_DELETED else Gone(f"not found {problem.code}")
+        except discord.Forbidden as problem:
+            return Retry("too many DMs") if problem.code == TOO_MANY_DMS else Gone(f"forbidden {problem.code}")
+        except discord.RateLimited as problem:
+            return Retry("rate limit", timedelta(seconds=problem.retry_after))
+        except discord.HTTPException as problem:
+            return _sort(problem)
+        except aiohttp.ClientConnectorError:
+            return Retry("no connection")
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            return Uncertain(type(problem).__name__)
+
+    async def find(self, delivery: Delivery) -> int | None:
+        """Return the id of the message that carries the delivery's marker, if the channel shows one.
+
+        Raises OSError when Discord cannot be asked.
+        """
+        if delivery.channel_id is None or delivery.first_send_at is None:
+            return None
+        channel = self.bot.get_partial_messageable(delivery.channel_id, guild_id=delivery.guild_id)
+        since = discord.Object(discord.utils.time_snowflake(delivery.first_send_at - CLOCKS_APART))
+        try:
+            async for message in channel.history(after=since, limit=HISTORY):
+                if any(component.id == marker(delivery) for component in _walk(message.components)):
+                    return message.id
+        except (discord.Forbidden, discord.NotFound):
+            return None
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError) as problem:
+            raise OSError("history not read") from problem
+        return None
+
+    async def _post(self, delivery: Delivery) -> Outcome:
+        if delivery.channel_id is None:
+            return NotNeeded()
+        post: Post | None = await self.bot.outbox.messages[delivery.kind](delivery)
+        if post is None:
+            return NotNeeded()
+        channel = self.bot.get_partial_messageable(delivery.channel_id, guild_id=delivery.guild_id)
+        view = marked(post, delivery)
+        view.stop()  # our buttons are found by their ids; the library need not remember the message
+        words: dict[str, Any] = {"content": post.words} if post.words else {}
+        message = await channel.send(
+            view=view, nonce=nonce(delivery), allowed_mentions=post.mentions, suppress_embeds=False, **words
+        )
+        return Sent(message.id)
+
+
+def marked(post: Post, delivery: Delivery) -> ui.View | ui.LayoutView:
+    """Return the components of a message, the first button carrying the marker."""
+    if post.card is not None:
+        view: ui.View | ui.LayoutView = post.card
+    else:
+        view = ui.View(timeout=None)
+        for button in post.buttons:
+            view.add_item(button)
+    for item in view.walk_children():
+        if isinstance(item, ui.Button):
+            item.id = marker(delivery)
+            return view
+    raise ValueError(f"a message of kind {delivery.kind} has no button to carry its marker")
+
+
+def marker(delivery: Delivery) -> int:
+    """Return the component id that marks a delivery's message."""
+    return MARKER + delivery.delivery_id % MARKERS
+
+
+def nonce(delivery: Delivery) -> str:
+    """Return the delivery's nonce, the same at each try; Discord takes 25 characters."""
+    number, digits = delivery.delivery_id, ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = BASE36[digit] + digits
+    return f"pb{digits}"
+
+
+def _sort(problem: discord.HTTPException) -> Outcome:
+    if problem.status >= SERVER_ERROR:
+        return Uncertain(f"status {problem.status}")
+    if problem.status in {401, 408, 429}:
+        return Retry(f"status {problem.status}")
+    log.error("Discord refused a request as wrong: code %s.", problem.code)
+    return Gone(f"refused {problem.code}")
+
+
+def _walk(components: Any) -> list[Any]:
+    found: list[Any] = []
+    for component in components:
+        found.append(component)
+        found += _walk(getattr(component, "children", []))
+        accessory = getattr(component, "accessory", None)
+        found += [accessory] if accessory is not None else []
+    return found
+
+
+class TryAgainButton(PersistentButton, verb="outbox:again", label=_("Try again")):
+    """Run what could not be done once more."""
+
+    async def press(self, answer: Answer) -> None:
+        """Say what came of it, and if it failed again, why."""
+        bot, actor = answer.bot, answer.actor
+        async with bot.db.begin() as session:
+            planned = await staff.try_again(session, actor, self.number, now=bot.clock.now())
+        outcomes = await bot.dispatcher.outcomes(planned)
+        if not planned:
+            await answer.reply(_("There is nothing left to do here."))
+        elif all(isinstance(outcome, Sent | NotNeeded) for outcome in outcomes):
+            await answer.reply(_("Done. All of it is as it should be now."))
+        elif not any(isinstance(outcome, Gone) for outcome in outcomes):
+            await answer.reply(_("I'm still trying."))
+        else:
+            async with bot.db.read() as session:
+                trouble = await staff.trouble(session, actor.guild_id, self.number)
+            why = what_to_do(trouble) if trouble else _("Please try once more.")
+            await answer.reply(_("It still does not work. {why}", why=why))
+
+
+def what_failed(trouble: staff.Trouble) -> Text:
+    """Return a sentence about what could not be done."""
+    texts = {
+        "groups.access": _("I could not change who can see the room of **{group}**.", group=trouble.group_name),
+        "groups.room": _("I could not make a room for **{group}**.", group=trouble.group_name),
+        "groups.welcome": _("I could not greet someone new in the room of **{group}**.", group=trouble.group_name),
+        "groups.closed": _("I could not tell the room of **{group}** that it closed.", group=trouble.group_name),
+        "card.post": _("I could not post the card that shows your groups."),
+        "card.draw": _("I could not update the card that shows your groups."),
+    }
+    return texts.get(trouble.kind, _("Something that I promised did not happen."))
+
+
+def what_to_do(trouble: staff.Trouble) -> Text:
+    """Return a sentence about how to mend it."""
+    where = channel_mention(trouble.channel_id) if trouble.channel_id else ""
+    if trouble.problem in {"forbidden 50013", "forbidden 50001", access.ROLE_ABOVE}:
+        if trouble.kind == "groups.room":
+            return _("My role needs more permissions. /setup, then *Check again*, says which ones and where.")
+        if trouble.problem == access.ROLE_ABOVE:
+            return _("Please move my role above the group's role (Server Settings, Roles).")
+        if trouble.kind == "groups.access":
+            return _(
+                "Please let me *View Channel* and *Manage Permissions* in {where} (channel settings). "
+                "My role also needs *Manage Roles* (Server Settings, Roles).",
+                where=where,
+            )
+        return _("Please let me *View Channel* and *Send Messages* in {where} (channel settings).", where=where)
+    if trouble.problem == "not found 10003":
+        return _("The channel is gone. /setup can name another one.")
+    return _("This looks like a mistake of mine. Please tell whoever runs me. The log says more.")
+
+
+async def setup(bot: PeerBot) -> None:
+    """Give the dispatcher its courier, and tell facilitators of what fails."""
+    bot.courier = DiscordCourier(bot)
+    bot.outbox.failed = staff.tell_failure
+
+    async def render_failure(delivery: Delivery) -> Post | None:
+        async with bot.db.read() as session:
+            trouble = await staff.trouble(session, delivery.guild_id, delivery.subject_id or 0)
+            guild = await settings_of.find(session, delivery.guild_id)
+        if trouble is None or guild is None:
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        words = f"{reader.say(what_failed(trouble))} {reader.say(what_to_do(trouble))}"
+        return Post(words, [TryAgainButton(trouble.delivery_id, reader)])
+
+    bot.outbox.message("staff.failed", render_failure)

@@ -1,0 +1,15 @@
+"""Groups: finding one, joining, resting, leaving, and looking after them."""
+
+from __future__ import annotations
+
+from cogs.groups._cog import Groups
+from cogs.groups._effects import GroupEffects
+from cogs.groups._posts import GroupPosts
+from peerbot.bot import PeerBot
+
+
+async def setup(bot: PeerBot) -> None:
+    """Add the commands and the deliveries of groups."""
+    GroupEffects(bot).register()
+    GroupPosts(bot).register()
+    await bot.add_cog(Groups(bot))

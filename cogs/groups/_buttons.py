@@ -1,0 +1,128 @@
+"""Buttons and menus of groups: what they say and what their ids carry. What they do is said where it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import discord
+
+from cogs._interactions import ROW_ID, PersistentButton, PersistentSelect
+from peerbot.directory import Person
+from peerbot.text import Reader, _
+
+MOST_OPTIONS = 25
+PRIMARY, SUCCESS, DANGER = discord.ButtonStyle.primary, discord.ButtonStyle.success, discord.ButtonStyle.danger
+GROUP_AND_MEMBER = rf"{ROW_ID}\.{ROW_ID}"
+
+
+class LookButton(PersistentButton, verb="groups:look", label=_("Look")):
+    """Show a group's card."""
+
+
+class BrowseButton(PersistentButton, verb="groups:browse", label=_("All groups"), state=r"\d{1,3}\.[01]\.[^\n]{0,40}"):
+    """Show a page of groups; the state is the page, whether only free seats count, and a topic."""
+
+
+class JoinButton(PersistentButton, verb="groups:join", label=_("Join"), style=PRIMARY):
+    """Join a group, or read the agreement first."""
+
+
+class AgreeButton(
+    PersistentButton, verb="groups:agree", label=_("I agree"), state=rf"{ROW_ID}\.\d{{1,6}}\.\d{{1,9}}", style=SUCCESS
+):
+    """Agree to the words of one version, and join."""
+
+
+class NotNowButton(PersistentButton, verb="groups:not-now", label=_("Not now")):
+    """Go back to the group without joining."""
+
+
+class MineButton(PersistentButton, verb="groups:mine", label=_("My groups")):
+    """Show the person's own groups."""
+
+
+class PauseButton(PersistentButton, verb="groups:pause", label=_("Pause")):
+    """Keep the seat and rest."""
+
+
+class ResumeButton(PersistentButton, verb="groups:resume", label=_("I'm back"), style=PRIMARY):
+    """End a pause."""
+
+
+class LeaveButton(PersistentButton, verb="groups:leave", label=_("Leave")):
+    """Ask whether to leave."""
+
+
+class LeaveSureButton(PersistentButton, verb="groups:leave-sure", label=_("Leave"), style=DANGER):
+    """Leave."""
+
+
+class CloseSureButton(PersistentButton, verb="groups:close-sure", label=_("Close the group"), style=DANGER):
+    """Close a group."""
+
+
+class PostCardButton(PersistentButton, verb="groups:post-card", label=_("Post its card")):
+    """Post a group's card in the panel channel."""
+
+
+class NewRoomButton(PersistentButton, verb="groups:new-room", label=_("Make a new room")):
+    """Make a room for a group whose channel is gone."""
+
+
+class PeopleButton(PersistentButton, verb="groups:people", label=_("People")):
+    """Show who is in a group."""
+
+
+class RemoveButton(PersistentButton, verb="groups:remove", label=_("Remove"), state=GROUP_AND_MEMBER, style=DANGER):
+    """Ask why somebody is removed; no reason is a fine answer."""
+
+    defers = False
+
+
+class LetBackButton(PersistentButton, verb="groups:let-back", label=_("Let them back"), state=GROUP_AND_MEMBER):
+    """Let a removed person join again."""
+
+
+class AddFacilitatorButton(PersistentButton, verb="groups:add-facilitator", label=_("Add a facilitator")):
+    """Ask whom to add."""
+
+    defers = False
+
+
+class DropFacilitatorButton(
+    PersistentButton, verb="groups:drop-facilitator", label=_("Take off the list"), state=GROUP_AND_MEMBER
+):
+    """Take somebody off the list of facilitators."""
+
+
+class TopicSelect(PersistentSelect, verb="groups:topic", state="[01]", value=r"[^\n]{1,40}"):
+    """Show groups of one topic; the state is whether only free seats count."""
+
+    @classmethod
+    def offering(cls, topics: list[str], *, free: bool, reader: Reader) -> TopicSelect:
+        """Return the menu with these topics."""
+        options = [discord.SelectOption(label=topic, value=topic) for topic in topics[:MOST_OPTIONS]]
+        return cls("1" if free else "0", reader.say(_("Choose a topic")), options)
+
+
+class PersonSelect(PersistentSelect, verb="groups:person", value=rf"[a-z]{{1,20}}\.{ROW_ID}"):
+    """Show what can be done about one person of a group."""
+
+    @classmethod
+    def offering(cls, group_id: int, people: Sequence[Person], labels: dict[int, str], reader: Reader) -> PersonSelect:
+        """Return the menu with these people, the first of them if they are too many for a menu."""
+        kinds = {
+            "active": _("member"),
+            "paused": _("resting"),
+            "removed": _("removed"),
+            "facilitator": _("facilitator"),
+        }
+        options = [
+            discord.SelectOption(
+                label=labels[person.user_id][:100],
+                description=reader.say(kinds[person.state]),
+                value=f"{person.state}.{person.member_id}",
+            )
+            for person in people[:MOST_OPTIONS]
+        ]
+        return cls(group_id, reader.say(_("Choose a person")), options)

@@ -1,0 +1,152 @@
+"""What members do: look at groups, join, rest, come back, leave."""
+
+from __future__ import annotations
+
+from cogs._interactions import Answer
+from cogs.groups import _buttons as buttons
+from cogs.groups import _cards as cards
+from peerbot import access, directory, groups
+from peerbot.dispatcher import Gone, Sent
+from peerbot.errors import AgreementNeeded, GroupFull, NotMember
+from peerbot.rights import guild_of
+from peerbot.setup import agreement_of
+
+
+async def show_groups(answer: Answer, *, number: int = 0, free: bool = False, topic: str = "") -> None:
+    """Answer with a page of groups."""
+    guild_id = answer.actor.guild_id
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, guild_id)
+        page = await directory.page(session, guild_id, number=number, topic=topic, free=free)
+        topics = list(await directory.topics(session, guild_id))
+    await answer.show(cards.browse_card(page, guild, answer.reader, topics=topics, free=free, topic=topic))
+
+
+async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = None) -> None:
+    """Answer with a page of the person's own groups: the one with a group, where one is given."""
+    actor = answer.actor
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, actor.guild_id)
+        mine = await directory.seats(session, actor.guild_id, actor.user_id)
+    ids = [seat.group_id for seat in mine]
+    page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page
+    await answer.show(cards.mine_card(mine, guild, answer.reader, page=page))
+
+
+@buttons.BrowseButton.pressed
+async def browse(answer: Answer, state: str) -> None:
+    """Show a page of groups."""
+    number, free, topic = state.split(".", 2)
+    await show_groups(answer, number=int(number), free=free == "1", topic=topic)
+
+
+@buttons.TopicSelect.chosen
+async def choose_topic(answer: Answer, state: str, values: list[str]) -> None:
+    """Show the groups of one topic."""
+    await show_groups(answer, free=state == "1", topic=values[0])
+
+
+@buttons.LookButton.pressed
+@buttons.NotNowButton.pressed
+async def look(answer: Answer, state: str) -> None:
+    """Show a group's card."""
+    guild_id = answer.actor.guild_id
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, guild_id)
+        view = await directory.view(session, guild_id, int(state))
+    await answer.show(cards.group_card(view, guild, answer.reader, private=True))
+
+
+@buttons.JoinButton.pressed
+async def press_join(answer: Answer, state: str) -> None:
+    """Join, or show the agreement first."""
+    await join(answer, int(state))
+
+
+@buttons.AgreeButton.pressed
+async def press_agree(answer: Answer, state: str) -> None:
+    """Agree to the version that was shown, and join."""
+    group_id, version = state.split(".", 1)
+    await join(answer, int(group_id), agreed=version)
+
+
+async def join(answer: Answer, group_id: int, *, agreed: str | None = None) -> None:
+    """Give the person a seat and open the room; or show what stands between."""
+    bot, actor = answer.bot, answer.actor
+    try:
+        async with bot.db.begin() as session:
+            guild = await guild_of(session, actor.guild_id)
+            joined = await groups.sign_up(session, actor, group_id, agreed=agreed, now=bot.clock.now())
+    except AgreementNeeded:
+        await _show_agreement(answer, group_id)
+        return
+    except GroupFull:
+        await _show_full(answer, group_id)
+        return
+    outcome = await bot.dispatcher.outcome(joined.access_id)
+    is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
+    await answer.show(cards.welcome_card(joined.name, guild, joined.room_id, answer.reader, is_open=is_open))
+
+
+async def _show_agreement(answer: Answer, group_id: int) -> None:
+    guild_id = answer.actor.guild_id
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, guild_id)
+        view = await directory.view(session, guild_id, group_id)
+    await answer.show(cards.agreement_card(view, agreement_of(guild), guild, answer.reader))
+
+
+async def _show_full(answer: Answer, group_id: int) -> None:
+    guild_id = answer.actor.guild_id
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, guild_id)
+        view = await directory.view(session, guild_id, group_id)
+        others = await directory.page(session, guild_id, free=True, size=3)
+    await answer.show(cards.full_card(view.name, others, guild, answer.reader))
+
+
+@buttons.MineButton.pressed
+async def press_mine(answer: Answer, state: str) -> None:
+    """Show a page of the person's own groups."""
+    await show_mine(answer, page=int(state[:3]))
+
+
+@buttons.PauseButton.pressed
+async def pause(answer: Answer, state: str) -> None:
+    """Keep the seat while the person rests."""
+    async with answer.bot.db.begin() as session:
+        await groups.pause(session, answer.actor, int(state), now=answer.bot.clock.now())
+    await show_mine(answer, group_id=int(state))
+
+
+@buttons.ResumeButton.pressed
+async def resume(answer: Answer, state: str) -> None:
+    """End the pause."""
+    async with answer.bot.db.begin() as session:
+        await groups.resume(session, answer.actor, int(state))
+    await show_mine(answer, group_id=int(state))
+
+
+@buttons.LeaveButton.pressed
+async def ask_leave(answer: Answer, state: str) -> None:
+    """Ask whether to leave."""
+    actor = answer.actor
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, actor.guild_id)
+        view = await directory.view(session, actor.guild_id, int(state))
+        mine = await directory.seats(session, actor.guild_id, actor.user_id)
+    if int(state) not in {seat.group_id for seat in mine}:
+        raise NotMember(view.name)
+    await answer.show(cards.sure_card(view.name, view.group_id, guild, answer.reader))
+
+
+@buttons.LeaveSureButton.pressed
+async def leave(answer: Answer, state: str) -> None:
+    """Give the seat up and close the room behind the person."""
+    bot, actor = answer.bot, answer.actor
+    async with bot.db.begin() as session:
+        guild = await guild_of(session, actor.guild_id)
+        left = await groups.leave(session, actor, int(state), now=bot.clock.now())
+    outcome = await bot.dispatcher.outcome(left.access_id)
+    is_closed = isinstance(outcome, Sent)
+    await answer.show(cards.left_card(left.name, guild, answer.reader, is_closed=is_closed))

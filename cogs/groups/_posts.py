@@ -1,0 +1,147 @@
+"""What groups post: the panel, cards, greetings, and what facilitators are told. What they say is read when sent."""
+
+from __future__ import annotations
+
+import discord
+
+from cogs._help import help_now_button, help_words
+from cogs._outbox import Post
+from cogs.groups import _buttons as buttons
+from cogs.groups import _cards as drawn
+from cogs.groups import _effects as effects
+from peerbot import access, cards, directory, groups
+from peerbot import setup as settings_of
+from peerbot.bot import PeerBot
+from peerbot.database import BACKGROUND
+from peerbot.dispatcher import NotNeeded, Outcome, Sent
+from peerbot.models import Card, Delivery, Group, Guild
+from peerbot.text import Reader, _, channel_mention, n_
+
+PANEL_GROUPS = 7
+MESSAGE_UNKNOWN = 10008
+
+
+class GroupPosts:
+    """The messages of groups."""
+
+    def __init__(self, bot: PeerBot) -> None:
+        self.bot = bot
+
+    def register(self) -> None:
+        """Tell the outbox what each kind says."""
+        outbox = self.bot.outbox
+        outbox.message("card.post", self.render_card, after=cards.posted)
+        outbox.effect("card.draw", self.draw)
+        outbox.effect("card.remove", self.remove)
+        outbox.message("groups.welcome", self.render_welcome)
+        outbox.message("groups.closed", self.render_closed)
+        outbox.message("staff.room_gone", self.render_room_gone)
+        outbox.message("staff.strangers", self.render_strangers)
+
+    async def _group_and_guild(self, delivery: Delivery) -> tuple[Group | None, Guild | None]:
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            return await groups.find(session, delivery), await settings_of.find(session, delivery.guild_id)
+
+    async def _drawing(self, delivery: Delivery) -> tuple[Card | None, discord.ui.LayoutView | None]:
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            card = await cards.find(session, delivery)
+            guild = await settings_of.find(session, delivery.guild_id)
+            if card is None or guild is None:
+                return None, None
+            reader = Reader(guild.locale, guild.time_zone)
+            if card.group_id is not None:
+                view = await directory.view(session, delivery.guild_id, card.group_id)
+                return card, drawn.group_card(view, guild, reader, private=False)
+            page = await directory.page(session, delivery.guild_id, size=PANEL_GROUPS)
+        words = help_words(guild.help_countries, reader, self.bot.clock.now().date())
+        return card, drawn.panel_card(page, guild, reader, words)
+
+    async def render_card(self, delivery: Delivery) -> Post | None:
+        """Return a panel or a group's card to be posted."""
+        card, view = await self._drawing(delivery)
+        if card is None or card.message_id is not None or not cards.is_current(card, delivery):
+            return None
+        return Post(card=view)
+
+    async def draw(self, delivery: Delivery) -> Outcome:
+        """Redraw a card; post it again when its message is gone."""
+        card, view = await self._drawing(delivery)
+        if card is None or view is None or card.message_id is None:
+            return NotNeeded()
+        channel = self.bot.get_partial_messageable(card.channel_id, guild_id=card.guild_id)
+        view.stop()
+        try:
+            await channel.get_partial_message(card.message_id).edit(view=view)
+        except discord.NotFound as problem:
+            if problem.code != MESSAGE_UNKNOWN:
+                raise
+            async with self.bot.db.begin(wait=BACKGROUND) as session:
+                await cards.lost(session, card, now=self.bot.clock.now())
+        return Sent()
+
+    async def remove(self, delivery: Delivery) -> Outcome:
+        """Delete a card of ours that moved elsewhere."""
+        if delivery.channel_id is None or delivery.subject_id is None:
+            return NotNeeded()
+        channel = self.bot.get_partial_messageable(delivery.channel_id, guild_id=delivery.guild_id)
+        try:
+            await channel.get_partial_message(delivery.subject_id).delete()
+        except (discord.NotFound, discord.Forbidden):
+            return NotNeeded()  # it is gone, or in a channel that is no longer ours to change
+        return Sent()
+
+    async def render_welcome(self, delivery: Delivery) -> Post | None:
+        """Return the greeting of a newcomer in the room; nothing when they have left again."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            decided = await access.decide(session, delivery, now=self.bot.clock.now())
+            guild = await settings_of.find(session, delivery.guild_id)
+        if decided is None or guild is None or not decided.wanted:
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        words = _("Someone new is here. Welcome! You can just read. Say hello when you feel like it.")
+        return Post(reader.say(words), [help_now_button(guild.help_countries, reader)])
+
+    async def render_closed(self, delivery: Delivery) -> Post | None:
+        """Return the farewell in the room of a closed group."""
+        group, guild = await self._group_and_guild(delivery)
+        if group is None or guild is None or group.closed_at is None:
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        day = reader.date(group.closed_at + access.FAREWELL)
+        words = _(
+            "**{name}** has closed. Thank you for being here. You can read here until {day}.", name=group.name, day=day
+        )
+        return Post(reader.say(words), [help_now_button(guild.help_countries, reader)])
+
+    async def render_room_gone(self, delivery: Delivery) -> Post | None:
+        """Return the news that a group's channel was deleted; nothing when it has a room again."""
+        group, guild = await self._group_and_guild(delivery)
+        if group is None or guild is None or group.room_id is not None or group.state != "open":
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        words = _(
+            "The room of **{name}** was deleted. Its members keep their seats. Shall I make a new room?",
+            name=group.name,
+        )
+        return Post(reader.say(words), [buttons.NewRoomButton(group.group_id, reader)])
+
+    async def render_strangers(self, delivery: Delivery) -> Post | None:
+        """Return whom a room lets in without a seat, as it is now."""
+        group, guild = await self._group_and_guild(delivery)
+        server = self.bot.get_guild(delivery.guild_id)
+        if group is None or guild is None or server is None or group.room_id is None:
+            return None
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            rooms = await access.rooms(session, delivery.guild_id, group_id=group.group_id, now=self.bot.clock.now())
+        found = await effects.strangers(server, rooms[0]) if rooms else set[int]()
+        if not found:
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        words = n_(
+            "{room} lets in someone who has no seat in **{name}**. I did not let them in, so I change nothing.",
+            "{room} lets in {n} people who have no seat in **{name}**. I did not let them in, so I change nothing.",
+            len(found),
+            name=group.name,
+            room=channel_mention(group.room_id),
+        )
+        return Post(reader.say(words), [buttons.PeopleButton(group.group_id, reader)])

@@ -1,0 +1,390 @@
+"""What facilitators do: create, change and close groups, see who is in them, and add facilitators."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+from discord import ui
+
+from cogs._interactions import ROW_ID, Answer, Card, Filled, form, submits
+from cogs.groups import _buttons as buttons
+from cogs.groups import _cards as drawn
+from cogs.groups import _effects as effects
+from peerbot import access, cards, directory, facilitators, groups
+from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent
+from peerbot.errors import NotAllowed, NotValid
+from peerbot.groups import LONGEST, MOST_SEATS, Details
+from peerbot.rights import guild_of, require_facilitator
+from peerbot.text import Reader, Text, _, channel_mention
+
+SEATS = "12"
+"""Seats of a new group; DBSA's groups hold 10 to 12 people."""
+REASONS = {
+    "none": _("I'd rather not say"),
+    "agreement": _("The agreement was not kept"),
+    "asked": _("They asked for it"),
+    "other": _("Something else"),
+}
+ANSWERS_AT_ONCE = 100
+NAME_WAIT = 1.5
+"""Seconds that Discord gets to answer for names."""
+
+
+def details_form(name: str, state: str, title: Text, reader: Reader, view: directory.GroupView | None) -> ui.Modal:
+    """Return the form with a group's details, filled when there is a group."""
+    meets_by = view.meets_by if view else "voice"
+    kinds = {"voice": _("Voice"), "text": _("Text"), "both": _("Both")}
+    options = [
+        discord.RadioGroupOption(label=reader.say(label), value=value, default=value == meets_by)
+        for value, label in kinds.items()
+    ]
+    return form(
+        name,
+        state,
+        reader.say(title),
+        ui.Label(
+            text=reader.say(_("Name")),
+            description=reader.say(_("A neutral name is kind: it can show on a phone.")),
+            component=ui.TextInput(custom_id="name", max_length=LONGEST["name"], default=view.name if view else None),
+        ),
+        ui.Label(
+            text=reader.say(_("What is it like?")),
+            description=reader.say(_("Who is it for? What happens? When do you meet?")),
+            component=ui.TextInput(
+                custom_id="about",
+                style=discord.TextStyle.paragraph,
+                max_length=LONGEST["about"],
+                required=False,
+                default=view.about if view else None,
+            ),
+        ),
+        ui.Label(
+            text=reader.say(_("Topic")),
+            description=reader.say(_("One or two words. People can filter by it.")),
+            component=ui.TextInput(
+                custom_id="topic", max_length=LONGEST["topic"], required=False, default=view.topic if view else None
+            ),
+        ),
+        ui.Label(
+            text=reader.say(_("How do you meet?")),
+            component=ui.RadioGroup(custom_id="meets_by", options=options, required=True),
+        ),
+        ui.Label(
+            text=reader.say(_("Seats")),
+            description=reader.say(_("From 1 to {most}. 12 is a good number.", most=MOST_SEATS)),
+            component=ui.TextInput(custom_id="seats", max_length=2, default=str(view.capacity) if view else SEATS),
+        ),
+    )
+
+
+def _details(filled: Filled) -> Details:
+    return Details.checked(
+        name=filled.text("name"),
+        about=filled.text("about"),
+        topic=filled.text("topic"),
+        meets_by=filled.text("meets_by"),
+        capacity=filled.text("seats"),
+    )
+
+
+async def ask_new(answer: Answer, *, room: discord.TextChannel | None, role: discord.Role | None) -> None:
+    """Open the form for a new group; say at once what would not work."""
+    actor = answer.actor
+    async with answer.bot.db.read() as session:
+        require_facilitator(await guild_of(session, actor.guild_id), actor)
+    _require_usable(answer, room.id if room else 0, role.id if role else 0)
+    state = f"{room.id if room else 0}-{role.id if role else 0}"
+    await answer.ask(details_form("groups:new", state, _("New group"), answer.reader, None))
+
+
+def _require_usable(answer: Answer, room_id: int, role_id: int) -> None:
+    """Raise NotValid unless the person may give this channel away, and this role gives nothing but itself."""
+    server, person = answer.interaction.guild, answer.interaction.user
+    if room_id:
+        room = server.get_channel(room_id) if server is not None else None
+        if server is None or not isinstance(room, discord.TextChannel) or not isinstance(person, discord.Member):
+            raise NotValid(_("I can't see that channel in this server. Please choose another one."))
+        if not room.permissions_for(person).manage_channels:
+            raise NotValid(_("You need *Manage Channel* in that channel to make it a group's room."))
+        if room.permissions_for(server.default_role).view_channel:
+            raise NotValid(_("Everyone can see that channel. Please make it private first, or leave it to me."))
+    if role_id and not answer.actor.manages:
+        raise NotAllowed(_("Only someone with the Manage Server permission can tie a role to a group."))
+    if role_id:
+        role = server.get_role(role_id) if server is not None else None
+        if server is None or role is None:
+            raise NotValid(_("I can't see that role in this server. Please choose another one."))
+        if role.is_default() or role.managed or role >= server.me.top_role:
+            raise NotValid(_("I can't give that role. Please choose one that stands below my own role."))
+        if not role.permissions.is_subset(server.default_role.permissions):
+            raise NotValid(_("That role brings permissions with it. Please choose one that brings none."))
+
+
+@submits("groups:new", state=r"\d{1,19}-\d{1,19}")
+async def create(answer: Answer, state: str, filled: Filled) -> None:
+    """Create the group, make its room, and say what there is now."""
+    bot, actor = answer.bot, answer.actor
+    room_id, role_id = (int(part) for part in state.split("-"))
+    _require_usable(answer, room_id, role_id)
+    async with bot.db.begin() as session:
+        created, planned = await groups.create(
+            session, actor, _details(filled), room_id=room_id or None, role_id=role_id or None, now=bot.clock.now()
+        )
+    outcome = await bot.dispatcher.outcome(planned)
+    async with bot.db.read() as session:
+        made_id = await directory.room_of(session, actor.guild_id, created.group_id)
+    lines = [answer.say(_("## {name} is open", name=created.name))]
+    if isinstance(outcome, Gone):
+        lines += [answer.say(_("I could not prepare its room. I've written in the staff channel what is missing."))]
+    elif made_id is None or not isinstance(outcome, Sent):
+        lines += [answer.say(_("Its room is on the way."))]
+    elif room_id:
+        room = channel_mention(made_id)
+        lines += [answer.say(_("Its room: {room}. I let its members in. Who saw it before still does.", room=room))]
+    else:
+        room = channel_mention(made_id)
+        lines += [answer.say(_("Its room: {room}. Only its members and facilitators see it.", room=room))]
+    lines += [
+        answer.say(_("Members find it with /groups now. You look after it. To add someone who helps, press *People*."))
+    ]
+    card = Card().boxed().text("\n".join(lines))
+    post, people = buttons.PostCardButton, buttons.PeopleButton
+    await answer.reply(card.row(post(created.group_id, answer.reader), people(created.group_id, answer.reader)))
+
+
+async def ask_edit(answer: Answer, words: str) -> None:
+    """Open the form with a group's details."""
+    actor = answer.actor
+    async with answer.bot.db.read() as session:
+        group_id = await directory.named(session, actor.guild_id, words)
+        roster = await directory.roster(session, actor, group_id)
+    await answer.ask(details_form("groups:edit", str(group_id), _("Change the group"), answer.reader, roster.group))
+
+
+@submits("groups:edit", state=ROW_ID)
+async def edit(answer: Answer, state: str, filled: Filled) -> None:
+    """Change the group."""
+    async with answer.bot.db.begin() as session:
+        group = await groups.edit(session, answer.actor, int(state), _details(filled), now=answer.bot.clock.now())
+    await answer.reply(_("Changed. **{name}** shows the new details everywhere in a moment.", name=group.name))
+
+
+async def post_card(answer: Answer, words: str) -> None:
+    """Post a group's card in the panel channel; without a group, place the panel again."""
+    bot, actor = answer.bot, answer.actor
+    async with bot.db.begin() as session:
+        guild = await guild_of(session, actor.guild_id)
+        require_facilitator(guild, actor)
+        group_id = None
+        if words:
+            group_id = await directory.named(session, actor.guild_id, words)
+            await groups.locked_for(session, actor, group_id)
+        await cards.place(session, actor.guild_id, group_id, guild.panel_channel_id, now=bot.clock.now())
+        planned = list(session.info["planned"])
+    outcome = await bot.dispatcher.outcome(planned[-1]) if planned else None
+    where = channel_mention(guild.panel_channel_id)
+    if isinstance(outcome, Sent):
+        await answer.reply(_("It stands in {where} now, and I keep it up to date.", where=where))
+    elif isinstance(outcome, Gone):
+        await answer.reply(
+            _("I could not post in {where}. I've written in the staff channel what is missing.", where=where)
+        )
+    else:
+        await answer.reply(_("It is on its way to {where}.", where=where))
+
+
+@buttons.PostCardButton.pressed
+async def press_post_card(answer: Answer, state: str) -> None:
+    """Post the card of the group that was just created."""
+    await post_card(answer, state)
+
+
+async def ask_close(answer: Answer, words: str) -> None:
+    """Ask whether to close a group."""
+    actor = answer.actor
+    async with answer.bot.db.read() as session:
+        group_id = await directory.named(session, actor.guild_id, words)
+        roster = await directory.roster(session, actor, group_id)
+    lines = [
+        answer.say(_("## Close {name}?", name=roster.group.name)),
+        answer.say(_("Nobody can join any more. I tell its room. Its members can read there for a week.")),
+        answer.say(_("Nothing that people wrote is deleted. This can't be undone.")),
+    ]
+    await answer.reply(Card().boxed().text("\n".join(lines)).row(buttons.CloseSureButton(group_id, answer.reader)))
+
+
+@buttons.CloseSureButton.pressed
+async def close(answer: Answer, state: str) -> None:
+    """Close the group."""
+    async with answer.bot.db.begin() as session:
+        group = await groups.close(session, answer.actor, int(state), now=answer.bot.clock.now())
+    await answer.show(_("**{name}** is closed. Nobody can join it any more.", name=group.name))
+
+
+@buttons.NewRoomButton.pressed
+async def new_room(answer: Answer, state: str) -> None:
+    """Make a room for a group whose channel was deleted."""
+    bot = answer.bot
+    async with bot.db.begin() as session:
+        planned = await groups.new_room(session, answer.actor, int(state), now=bot.clock.now())
+    outcome = await bot.dispatcher.outcome(planned)
+    if isinstance(outcome, Sent):
+        await answer.reply(_("There is a new room. Everyone with a seat is being let in."))
+    else:
+        await answer.reply(_("I'm making it. If something is missing, I'll say so here."))
+
+
+async def show_people(answer: Answer, group_id: int, outcome: Outcome | None = None) -> None:
+    """Answer with who is in a group, to its facilitators alone; after a change, say so if its room does not follow."""
+    actor, server = answer.actor, answer.interaction.guild
+    async with answer.bot.db.read() as session:
+        roster = await directory.roster(session, actor, group_id)
+        rooms = await access.rooms(session, actor.guild_id, group_id=group_id, now=answer.bot.clock.now())
+    let_in = effects.people_let_in(server, rooms[0].room_id) if rooms and server is not None else None
+    strange = [] if let_in is None else sorted(let_in - rooms[0].wanted.keys() - rooms[0].held.keys())
+    people = [person.user_id for person in (*roster.facilitators, *roster.people)]
+    names = await names_of(answer, [*people, *strange])
+    # A permission stays behind when somebody leaves the server.
+    strange = [user_id for user_id in strange if names.known is None or user_id in names.known]
+    note = None if outcome is None or isinstance(outcome, Sent | NotNeeded) else ROOM_LATER
+    await answer.show(drawn.people_card(roster, names, strange, answer.reader, note))
+
+
+ROOM_LATER = _("**Saved. But the room has not followed yet.** If I can't do it, I write in the staff channel why.")
+
+
+async def people(answer: Answer, words: str) -> None:
+    """Answer with who is in the group of this name."""
+    async with answer.bot.db.read() as session:
+        group_id = await directory.named(session, answer.actor.guild_id, words)
+    await show_people(answer, group_id)
+
+
+async def names_of(answer: Answer, user_ids: list[int]) -> drawn.Names:
+    """Return the names that people have in the server, as far as Discord answers in time."""
+    server = answer.interaction.guild
+    asked = user_ids[:ANSWERS_AT_ONCE]
+    if server is None or not asked:
+        return drawn.Names({})
+    try:
+        found = await asyncio.wait_for(server.query_members(user_ids=asked, limit=len(asked), cache=False), NAME_WAIT)
+    except (TimeoutError, discord.ClientException):
+        return drawn.Names(None)
+    return drawn.Names({member.id: member.display_name for member in found})
+
+
+@buttons.PeopleButton.pressed
+async def press_people(answer: Answer, state: str) -> None:
+    """Show who is in the group."""
+    await show_people(answer, int(state))
+
+
+@buttons.PersonSelect.chosen
+async def show_person(answer: Answer, state: str, values: list[str]) -> None:
+    """Show what can be done about one person."""
+    _kind, member_id = values[0].split(".")
+    async with answer.bot.db.read() as session:
+        roster = await directory.roster(session, answer.actor, int(state))
+    person = next((p for p in (*roster.facilitators, *roster.people) if p.member_id == int(member_id)), None)
+    if person is None:
+        raise NotValid(_("They are not in this group any more. Nothing was changed."))
+    names = await names_of(answer, [person.user_id])
+    name = names.of(person.user_id, answer.reader)
+    key = f"{state}.{member_id}"
+    choices: dict[str, type[Any]] = {"facilitator": buttons.DropFacilitatorButton, "removed": buttons.LetBackButton}
+    button = choices.get(person.state, buttons.RemoveButton)
+    lines = [answer.say(_("## {name} in {group}", name=name, group=roster.group.name))]
+    if person.state == "removed" and person.removed_for in REASONS and person.removed_for != "none":
+        lines += [answer.say(_("Removed. Reason, for facilitators only: {reason}", reason=REASONS[person.removed_for]))]
+    back = buttons.PeopleButton(state, answer.reader, label=_("Back"))
+    await answer.show(Card().boxed().text("\n".join(lines)).row(button(key, answer.reader), back))
+
+
+@buttons.RemoveButton.pressed
+async def ask_remove(answer: Answer, state: str) -> None:
+    """Ask for the reason, which may stay empty."""
+    options = [
+        discord.RadioGroupOption(label=answer.say(label), value=value, default=value == "none")
+        for value, label in REASONS.items()
+    ]
+    await answer.ask(
+        form(
+            "groups:remove",
+            state,
+            answer.say(_("Remove from the group")),
+            ui.Label(
+                text=answer.say(_("Reason")),
+                description=answer.say(_("Only this group's facilitators see it. You need not say.")),
+                component=ui.RadioGroup(custom_id="reason", options=options, required=False),
+            ),
+        )
+    )
+
+
+@submits("groups:remove", state=buttons.GROUP_AND_MEMBER)
+async def remove(answer: Answer, state: str, filled: Filled) -> None:
+    """Remove the person, close the room to them, and show who is left."""
+    bot = answer.bot
+    group_id, member_id = (int(part) for part in state.split("."))
+    async with bot.db.begin() as session:
+        removed = await groups.remove(
+            session, answer.actor, group_id, member_id, reason=filled.text("reason") or "none", now=bot.clock.now()
+        )
+    await show_people(answer, group_id, await bot.dispatcher.outcome(removed.access_id) or Retry("under way"))
+
+
+@buttons.LetBackButton.pressed
+async def let_back(answer: Answer, state: str) -> None:
+    """Let the person join again."""
+    group_id, member_id = (int(part) for part in state.split("."))
+    async with answer.bot.db.begin() as session:
+        await groups.let_back(session, answer.actor, group_id, member_id)
+    await show_people(answer, group_id)
+
+
+@buttons.AddFacilitatorButton.pressed
+async def ask_facilitator(answer: Answer, state: str) -> None:
+    """Ask who shall look after the group too."""
+    await answer.ask(
+        form(
+            "groups:add-facilitator",
+            state,
+            answer.say(_("Add a facilitator")),
+            ui.Label(
+                text=answer.say(_("Who?")),
+                description=answer.say(_("They need the facilitator role. They see the room and who is in it.")),
+                component=ui.UserSelect(custom_id="who", required=True),
+            ),
+        )
+    )
+
+
+@submits("groups:add-facilitator", state=ROW_ID)
+async def add_facilitator(answer: Answer, state: str, filled: Filled) -> None:
+    """List the person as a facilitator, and let them in."""
+    bot, actor, server = answer.bot, answer.actor, answer.interaction.guild
+    user_id = filled.id("who")
+    if server is None:
+        raise NotValid(_("This works in the server only."))
+    try:
+        found = await asyncio.wait_for(server.query_members(user_ids=[user_id], cache=False), NAME_WAIT)
+    except TimeoutError:
+        raise NotValid(_("Discord does not answer right now. Nothing was changed. Please try again.")) from None
+    if not found or found[0].bot:
+        raise NotValid(_("I can't find that person in this server."))
+    role_ids = frozenset(role.id for role in found[0].roles)
+    async with bot.db.begin() as session:
+        planned = await facilitators.add(session, actor, int(state), user_id, role_ids, now=bot.clock.now())
+    await show_people(answer, int(state), await bot.dispatcher.outcome(planned) or Retry("under way"))
+
+
+@buttons.DropFacilitatorButton.pressed
+async def drop_facilitator(answer: Answer, state: str) -> None:
+    """Take the person off the list, and close the room to them."""
+    bot = answer.bot
+    group_id, member_id = (int(part) for part in state.split("."))
+    async with bot.db.begin() as session:
+        planned = await facilitators.remove(session, answer.actor, group_id, member_id, now=bot.clock.now())
+    await show_people(answer, group_id, await bot.dispatcher.outcome(planned) or Retry("under way"))

@@ -1,0 +1,161 @@
+"""Who can see a group's room, and what peerbot itself gave.
+
+Access follows the seat: whoever holds one, and whoever facilitates, gets a permission of their own on the room (and the
+group's role, where the owner chose one). A grant is written down before it is given, and forgotten after it is taken:
+so everything that peerbot ever gave is on record, and only that is ever taken away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import deliveries, members
+from peerbot.deliveries import Priority
+from peerbot.models import Delivery, Facilitator, Grant, Group, Member, Membership
+
+FAREWELL = timedelta(days=7)
+"""How long a closed group's room stays readable."""
+SEATED = ("active", "paused")
+ROLE_ABOVE = "role above mine"
+"""The problem of somebody whom their room lets in, but whose group's role is not for peerbot to give."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one person should have, and what peerbot gave them."""
+
+    user_id: int
+    wanted: frozenset[tuple[str, int]]
+    held: frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Who should see a group's room, and whom peerbot let in: user ids with their member ids.
+
+    `away` are those of them who left the server: nothing is given to them now, and nothing of theirs is strange.
+    """
+
+    group_id: int
+    room_id: int
+    role_id: int | None
+    wanted: dict[int, int]
+    held: dict[int, int]
+    away: frozenset[int]
+
+
+async def follow(session: AsyncSession, group: Group, member_id: int, *, now: datetime) -> int:
+    """Plan that a person's access follows their seat; return the delivery's id."""
+    return await deliveries.plan(
+        session,
+        "groups.access",
+        f"{group.group_id}:{member_id}",
+        guild_id=group.guild_id,
+        now=now,
+        priority=Priority.ACCESS,
+        again=True,
+        group_id=group.group_id,
+        member_id=member_id,
+    )
+
+
+async def follow_all(session: AsyncSession, group: Group, *, now: datetime) -> None:
+    """Plan that everyone's access to a group follows their seat."""
+    for member_id in sorted(await _member_ids(session, group.group_id)):  # one order, so that nobody deadlocks
+        await follow(session, group, member_id, now=now)
+
+
+async def mend(session: AsyncSession, group_id: int, member_ids: list[int], *, now: datetime) -> None:
+    """Plan that the access of these people follows their seats."""
+    group = await session.get(Group, group_id)
+    if group is not None:
+        for member_id in sorted(member_ids):
+            await follow(session, group, member_id, now=now)
+
+
+async def decide(session: AsyncSession, delivery: Delivery, *, now: datetime) -> Wanted | None:
+    """Return what the person of a delivery should have now; None when they or the group are gone."""
+    group = await session.get(Group, delivery.group_id)
+    member = await session.get(Member, delivery.member_id)
+    if group is None or member is None or group.guild_id != delivery.guild_id:
+        return None
+    held = await session.execute(
+        select(Grant.kind, Grant.target_id).where(Grant.group_id == group.group_id, Grant.member_id == member.member_id)
+    )
+    wanted: set[tuple[str, int]] = set()
+    if _is_readable(group, now) and member.member_id in await _entitled(session, group.group_id):
+        wanted |= {("room", group.room_id)} if group.room_id else set()
+        wanted |= {("role", group.role_id)} if group.role_id else set()
+    return Wanted(
+        user_id=members.user_id(session, member),
+        wanted=frozenset(wanted),
+        held=frozenset((kind, target_id) for kind, target_id in held),
+    )
+
+
+async def record(session: AsyncSession, delivery: Delivery, grants: frozenset[tuple[str, int]]) -> None:
+    """Write down what is about to be given."""
+    assert delivery.group_id is not None and delivery.member_id is not None  # noqa: S101, PT018 - its kind has both
+    for kind, target_id in sorted(grants):
+        grant = Grant(group_id=delivery.group_id, member_id=delivery.member_id, kind=kind, target_id=target_id)
+        await session.merge(grant)
+    await session.flush()
+
+
+async def forget(session: AsyncSession, delivery: Delivery, grants: frozenset[tuple[str, int]]) -> None:
+    """Strike out what has been taken away."""
+    for kind, target_id in sorted(grants):
+        await session.execute(
+            delete(Grant).where(
+                Grant.group_id == delivery.group_id,
+                Grant.member_id == delivery.member_id,
+                Grant.kind == kind,
+                Grant.target_id == target_id,
+            )
+        )
+
+
+async def rooms(session: AsyncSession, guild_id: int, *, group_id: int | None = None, now: datetime) -> list[Room]:
+    """Return the rooms of a server, or of one group, with who should be in, to be compared with what Discord says."""
+    found: list[Room] = []
+    which = (Group.guild_id == guild_id, Group.room_id.is_not(None))
+    which = which if group_id is None else (*which, Group.group_id == group_id)
+    groups = await session.scalars(select(Group).where(*which))
+    for group in groups.all():
+        entitled = await _entitled(session, group.group_id) if _is_readable(group, now) else set[int]()
+        held = await session.scalars(
+            select(Grant.member_id).where(Grant.group_id == group.group_id, Grant.target_id == group.room_id)
+        )
+        held_ids = set(held.all())
+        people = (await session.scalars(select(Member).where(Member.member_id.in_(entitled | held_ids)))).all()
+        users = {person.member_id: members.user_id(session, person) for person in people}
+        found.append(
+            Room(
+                group_id=group.group_id,
+                room_id=group.room_id or 0,
+                role_id=group.role_id,
+                wanted={users[member_id]: member_id for member_id in entitled if member_id in users},
+                held={users[member_id]: member_id for member_id in held_ids if member_id in users},
+                away=frozenset(users[person.member_id] for person in people if person.away_since is not None),
+            )
+        )
+    return found
+
+
+async def _entitled(session: AsyncSession, group_id: int) -> set[int]:
+    seats = select(Membership.member_id).where(Membership.group_id == group_id, Membership.state.in_(SEATED))
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == group_id)
+    return {*(await session.scalars(seats)).all(), *(await session.scalars(listed)).all()}
+
+
+async def _member_ids(session: AsyncSession, group_id: int) -> set[int]:
+    granted = await session.scalars(select(Grant.member_id).where(Grant.group_id == group_id))
+    return await _entitled(session, group_id) | set(granted.all())
+
+
+def _is_readable(group: Group, now: datetime) -> bool:
+    return group.state == "open" or (group.closed_at is not None and now < group.closed_at + FAREWELL)

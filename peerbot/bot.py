@@ -1,0 +1,157 @@
+"""The Discord client: what it subscribes to, what it loads, how it starts and stops.
+
+It asks for the least that the product needs (never message content, no member cache), pings nobody unless a message
+says whom, and keeps no messages. What it does lives in the cogs, which are loaded by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib import import_module
+from typing import Any
+
+import aiohttp
+import discord
+import discord.gateway
+import discord.http
+import yarl
+from discord import app_commands
+from discord.ext import commands
+
+from peerbot.clock import Clock
+from peerbot.config import Settings
+from peerbot.database import Database
+from peerbot.dispatcher import Courier, Dispatcher, Outbox
+
+log = logging.getLogger(__name__)
+
+# peerbot never speaks; the library would warn at each start that it cannot.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
+
+FEATURES = ("cogs._interactions", "cogs._outbox", "cogs.safety", "cogs.setup", "cogs.groups")
+IDENTIFY_WAIT = 5.0
+"""Seconds between two identifies of one rate-limit bucket (events/gateway.mdx, "Max concurrency")."""
+
+
+def intents() -> discord.Intents:
+    """Return the least that peerbot needs; GUILD_MEMBERS is the one privileged intent."""
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    wanted.members = True
+    wanted.voice_states = True
+    wanted.guild_scheduled_events = True
+    wanted.auto_moderation_execution = True
+    return wanted
+
+
+LONGEST_WAIT = 30.0
+"""Seconds that the library may wait out a rate limit; longer ones go back to the outbox, before their lease ends."""
+
+
+class PeerBot(commands.AutoShardedBot):
+    """The bot of one process."""
+
+    courier: Courier
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        *,
+        owner: str,
+        http_trace: aiohttp.TraceConfig | None = None,
+        guild_ready_timeout: float = 2.0,
+    ) -> None:
+        point_at(settings.discord_url)
+        trace: dict[str, Any] = {} if http_trace is None else {"http_trace": http_trace}
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=intents(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags(voice=True, joined=False),
+            max_messages=None,
+            max_ratelimit_timeout=LONGEST_WAIT,
+            guild_ready_timeout=guild_ready_timeout,
+            allowed_installs=app_commands.AppInstallationType(guild=True),
+            **trace,
+        )
+        self.settings = settings
+        self.db = db
+        self.clock = clock
+        self.outbox = Outbox()
+        self.help_countries: dict[int, str] = {}
+        self.dispatcher = Dispatcher(db, clock, self.outbox, owner=owner)
+        self._identifies_at_once = 1
+        self._last_bucket = 0
+
+    async def setup_hook(self) -> None:
+        """Load the features, tell Discord of commands that changed, and begin to deliver."""
+        for name in FEATURES:
+            # Not load_extension: it runs a module anew for each bot, and what modules register would exist twice.
+            await import_module(name).setup(self)
+        await sync_commands(self)
+        self.dispatcher.start(self.courier)
+
+    async def on_guild_available(self, _guild: discord.Guild) -> None:
+        """Deliver at once what waited for a server to be in sight; after a start that is what a kill left open."""
+        self.dispatcher.wake()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait as long as Discord asks between identifies, and not longer."""
+        if initial:
+            if (self.shard_count or 1) > 1:
+                self._identifies_at_once = (await self.fetch_session_start_limits()).max_concurrency
+            return
+        bucket = (shard_id or 0) // max(self._identifies_at_once, 1)
+        if bucket != self._last_bucket:
+            self._last_bucket = bucket
+            await asyncio.sleep(IDENTIFY_WAIT)  # noqa: TID251 - the pause that Discord asks for
+
+    async def stop(self) -> None:
+        """Finish what is in flight and leave Discord."""
+        await self.dispatcher.stop()
+        await self.close()
+
+
+def point_at(discord_url: str | None) -> None:
+    """Send this process's Discord traffic to a stand-in; without an address, nothing is changed."""
+    if discord_url is None:
+        return
+    discord.http.Route.BASE = f"{discord_url}/api/v10"
+    gateway = yarl.URL(discord_url).with_scheme("ws") / "gateway/"
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
+
+
+async def sync_commands(bot: PeerBot) -> bool:
+    """Tell Discord about the commands when they differ from what it has; return whether they did."""
+    assert bot.application_id is not None, "login gives the application's id"  # noqa: S101
+    ours = [command.to_dict(bot.tree) for command in bot.tree.get_commands()]
+    theirs: list[Any] = await bot.http.get_global_commands(bot.application_id)
+    by_name = {(command["name"], command.get("type", 1)): command for command in theirs}
+    same = len(theirs) == len(ours) and all(
+        _says_the_same(command, by_name.get((command["name"], command.get("type", 1)))) for command in ours
+    )
+    if not same:
+        await bot.tree.sync()
+        log.info("Told Discord about %d commands.", len(ours))
+    return not same
+
+
+def _says_the_same(ours: Any, theirs: Any) -> bool:
+    """Compare what we would send with what Discord has, which leaves out empty values and adds its own fields."""
+    if isinstance(ours, dict):
+        fields: dict[str, Any] = ours
+        return isinstance(theirs, dict) and all(
+            _says_the_same(value, theirs[name]) if name in theirs else not value for name, value in fields.items()
+        )
+    if isinstance(ours, list):
+        entries: list[Any] = ours
+        if not isinstance(theirs, list):
+            return not entries
+        return len(entries) == len(theirs) and all(map(_says_the_same, entries, theirs))
+    return ours == theirs or str(ours) == str(theirs)

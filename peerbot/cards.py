@@ -1,0 +1,152 @@
+"""Messages that show how things stand: the server's panel, and one card for each group that wants one.
+
+A change marks the cards that show it; each is redrawn at most once in five seconds. A card that somebody deleted is
+posted again. Posting is a message (so it is not doubled), drawing is an effect (so it may run twice).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import deliveries
+from peerbot.deliveries import Priority
+from peerbot.models import Card, Delivery
+
+SPACING = timedelta(seconds=5)
+
+
+async def place(session: AsyncSession, guild_id: int, group_id: int | None, channel_id: int, *, now: datetime) -> None:
+    """Show a card in a channel: redraw the one that is there, or post one, taking down one in another channel."""
+    card = await _find(session, guild_id, group_id)
+    if card is None:
+        card = Card(guild_id=guild_id, group_id=group_id, channel_id=channel_id, posts=0)
+        session.add(card)
+        await session.flush()
+    elif card.message_id is not None and card.channel_id == channel_id:
+        await mark(session, guild_id, group_id, now=now)
+        return
+    elif card.message_id is not None:
+        await _take_down(session, card, now)
+    elif card.posts and card.channel_id == channel_id and await _is_on_its_way(session, card):
+        return
+    card.channel_id = channel_id
+    await _post(session, card, now)
+
+
+async def take_down(session: AsyncSession, guild_id: int, group_id: int, *, now: datetime) -> None:
+    """Remove a group's card."""
+    card = await _find(session, guild_id, group_id)
+    if card is not None:
+        await _take_down(session, card, now)
+        await session.delete(card)
+
+
+async def mark(session: AsyncSession, guild_id: int, *group_ids: int | None, now: datetime) -> None:
+    """Have cards redrawn; a group's id stands for its card, None for the panel."""
+    for group_id in group_ids:
+        card = await _find(session, guild_id, group_id)
+        if card is None or card.message_id is None:
+            continue
+        key = f"{guild_id}:card.draw:{card.card_id}"
+        drawn = await session.execute(select(Delivery.state, Delivery.ended_at).where(Delivery.dedupe_key == key))
+        state, drawn_at = drawn.one_or_none() or (None, None)
+        if state == deliveries.LEASED:
+            drawn_at = now  # it is being drawn at this moment
+        due_at = now if drawn_at is None else max(now, drawn_at + SPACING)
+        await deliveries.plan(
+            session,
+            "card.draw",
+            str(card.card_id),
+            guild_id=guild_id,
+            now=now,
+            due_at=due_at,
+            priority=Priority.CARD,
+            again=True,
+            channel_id=card.channel_id,
+            subject_id=card.card_id,
+        )
+
+
+async def find(session: AsyncSession, delivery: Delivery) -> Card | None:
+    """Return the card that a delivery is about, if it is still wanted."""
+    return await session.scalar(
+        select(Card).where(Card.card_id == delivery.subject_id, Card.guild_id == delivery.guild_id)
+    )
+
+
+async def posted(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Remember where a card now is, and draw it again in case something changed meanwhile.
+
+    One that was posted although it had moved elsewhere meanwhile is taken down again.
+    """
+    card = await find(session, delivery)
+    if card is not None and is_current(card, delivery):
+        card.message_id = delivery.message_id
+        await session.flush()
+        await mark(session, card.guild_id, card.group_id, now=now + SPACING)
+    elif delivery.message_id is not None and delivery.channel_id is not None:
+        await _remove(session, delivery.guild_id, delivery.channel_id, delivery.message_id, now)
+
+
+def is_current(card: Card, delivery: Delivery) -> bool:
+    """Return whether a delivery is the card's newest posting."""
+    return delivery.dedupe_key == _post_key(card)
+
+
+def _post_key(card: Card) -> str:
+    return f"{card.guild_id}:card.post:{card.card_id}:{card.posts}"
+
+
+async def _is_on_its_way(session: AsyncSession, card: Card) -> bool:
+    state = await session.scalar(select(Delivery.state).where(Delivery.dedupe_key == _post_key(card)))
+    return state in (deliveries.PENDING, deliveries.LEASED)
+
+
+async def lost(session: AsyncSession, gone: Card, *, now: datetime) -> None:
+    """Post a card again whose message somebody deleted, unless it stands elsewhere by now."""
+    same = (Card.card_id == gone.card_id, Card.guild_id == gone.guild_id, Card.message_id == gone.message_id)
+    card = await session.scalar(select(Card).where(*same).with_for_update())
+    if card is not None:
+        await _post(session, card, now)
+
+
+async def _find(session: AsyncSession, guild_id: int, group_id: int | None) -> Card | None:
+    which = Card.group_id.is_(None) if group_id is None else Card.group_id == group_id
+    return await session.scalar(select(Card).where(Card.guild_id == guild_id, which))
+
+
+async def _post(session: AsyncSession, card: Card, now: datetime) -> None:
+    card.message_id = None
+    card.posts += 1
+    await session.flush()
+    await deliveries.plan(
+        session,
+        "card.post",
+        f"{card.card_id}:{card.posts}",
+        guild_id=card.guild_id,
+        now=now,
+        priority=Priority.CARD,
+        channel_id=card.channel_id,
+        subject_id=card.card_id,
+    )
+
+
+async def _take_down(session: AsyncSession, card: Card, now: datetime) -> None:
+    if card.message_id is not None:
+        await _remove(session, card.guild_id, card.channel_id, card.message_id, now)
+
+
+async def _remove(session: AsyncSession, guild_id: int, channel_id: int, message_id: int, now: datetime) -> None:
+    await deliveries.plan(
+        session,
+        "card.remove",
+        str(message_id),
+        guild_id=guild_id,
+        now=now,
+        priority=Priority.CARD,
+        channel_id=channel_id,
+        subject_id=message_id,
+    )

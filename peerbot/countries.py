@@ -1,0 +1,169 @@
+"""Which country somebody means by what they typed.
+
+Names in many languages, codes and common short forms are known. What could be two countries is never decided here: it
+comes back as close ones to choose from. One slip of the finger is forgiven only where no other country is near.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+
+from peerbot.text import clean
+
+MOST_CLOSE_ONES = 4
+LONGEST_NAME = 60
+SHORTEST_FORGIVEN = 5
+"""Letters of the shortest name in which a slip is forgiven: shorter ones are too near to each other."""
+LONGEST_CODE = 3
+KEPT_APART = 2
+"""Slips within which a second country makes a name uncertain."""
+
+# fmt: off
+LANGUAGES = (  # those of Discord, and those of places that have help lines
+    "en", "da", "de", "es", "es_419", "fr", "hr", "it", "lt", "hu", "nl", "no", "pl", "pt_BR", "ro", "fi",
+    "sv", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th", "zh_CN", "ja", "zh_TW", "ko", "id", "et",
+    "lv", "sk", "sl", "is", "lb", "he", "ar", "bn", "si", "ne", "ur", "ms", "fil", "sw", "ta", "pt_PT",
+    "zh_Hant_HK", "fa", "sq", "sr", "mk", "ka", "hy", "az", "be", "ca", "af", "ga", "cy",
+)
+# fmt: on
+NOT_COUNTRIES = {"EU", "EZ", "UN", "QO", "ZZ", "XA", "XB"}
+
+ALSO = {
+    "GB": "britain, great britain, england, scotland, wales, northern ireland",
+    "US": "america, the states, united states of america",
+    "IE": "republic of ireland, eire",
+    "NL": "holland",
+    "CZ": "czech republic, tschechische republik",
+    "TR": "turkey",
+    "AE": "uae, emirates, vae",
+    "SA": "ksa, sa",
+    "ZA": "rsa, sa",
+    "KR": "korea, republic of korea, rok",
+    "KP": "korea, dprk",
+    "CD": "congo, kongo, drc, dr congo, democratic republic of the congo",
+    "CG": "congo, kongo, republic of the congo",
+    "GE": "georgia",
+    "CI": "ivory coast",
+    "MM": "burma",
+    "MK": "macedonia",
+    "CV": "cape verde",
+    "SZ": "swaziland",
+    "TL": "east timor",
+    "VA": "vatican",
+    "VN": "viet nam",
+    "HK": "hong kong",
+    "MO": "macau, macao",
+    "PS": "palestine",
+    "CN": "mainland china, china mainland, prc",
+    "RU": "russian federation",
+    "BA": "bosnia",
+    "TT": "trinidad",
+    "VI": "virgin islands",
+    "VG": "virgin islands",
+    "MF": "saint martin",
+    "SX": "saint martin",
+    "IR": "persia",
+}
+STATES_NAMED_LIKE_A_COUNTRY = {"US": "georgia"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The country that was meant, or those that may have been."""
+
+    code: str | None
+    close: tuple[str, ...] = ()
+
+
+def find(words: str) -> Found:
+    """Return the country that somebody means by a name or a code; when that is not certain, close ones."""
+    asked = _key(clean(words)[:LONGEST_NAME])
+    meant = _names().get(asked) or _names().get(asked.removeprefix("the ")) or _names().get(asked.replace(" ", ""))
+    if meant:
+        return _certain(asked, meant)
+    long_enough = [name for name in _names() if len(name) > LONGEST_CODE]
+    near = difflib.get_close_matches(asked, long_enough, n=60, cutoff=0.7)
+    one_slip = {code for name in near if _slips(asked, name) <= 1 for code in _names()[name]}
+    two_slips = {code for name in near if _slips(asked, name) <= KEPT_APART for code in _names()[name]}
+    if len(one_slip) == 1 and two_slips == one_slip and len(asked) >= SHORTEST_FORGIVEN:
+        return Found(one_slip.pop())
+    close = dict.fromkeys(code for name in near for code in _names()[name])
+    return Found(None, tuple(close)[:MOST_CLOSE_ONES])
+
+
+def _certain(asked: str, meant: tuple[str, ...]) -> Found:
+    """Return the one country of a known name, unless it looks like a slip in another's English name ("Nigera")."""
+    english = {_key(name): code for code, name in Locale("en").territories.items() if is_country(code)}
+    if len(asked) >= SHORTEST_FORGIVEN and asked not in english:
+        slips = (code for name, code in english.items() if _slips(asked, name) <= 1)
+        meant = tuple(dict.fromkeys([*meant, *slips]))
+    return Found(meant[0]) if len(meant) == 1 else Found(None, meant[:MOST_CLOSE_ONES])
+
+
+def is_country(code: str) -> bool:
+    """Say whether a code of two letters is a country's."""
+    return re.fullmatch("[A-Z]{2}", code) is not None and code in Locale("en").territories and code not in NOT_COUNTRIES
+
+
+def country_name(code: str, locale: str) -> str:
+    """Return the name of a country in a language; the code itself when it has none."""
+    return babel_locale(locale).territories.get(code, code)
+
+
+@cache
+def babel_locale(locale: str) -> Locale:
+    """Return what Babel knows about a language of Discord's; about a language that it does not know, English."""
+    try:
+        return Locale.parse(locale.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")
+
+
+@cache
+def _names() -> dict[str, tuple[str, ...]]:
+    """Map every name and code, made plain, to the countries that it can mean."""
+    meant: dict[str, dict[str, None]] = {}
+
+    def learn(name: str, code: str) -> None:
+        meant.setdefault(_key(name), {})[code] = None
+
+    for language in LANGUAGES:
+        for code, name in Locale.parse(language).territories.items():
+            if is_country(code):
+                learn(name, code)
+                learn(code, code)
+    for code, names in (*ALSO.items(), *STATES_NAMED_LIKE_A_COUNTRY.items()):
+        for name in names.split(", "):
+            learn(name, code)
+    for alias, codes in get_global("territory_aliases").items():
+        if alias == "UK" or (re.fullmatch("[A-Z]{3}", alias) and len(codes) == 1):
+            learn(alias, codes[0])
+    return {name: tuple(codes) for name, codes in meant.items()}
+
+
+def _key(name: str) -> str:
+    """Return a name without case, accents and punctuation. Marks of scripts that need them stay."""
+    apart = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
+    plain = "".join(c for c in apart if not "\u0300" <= c <= "\u036f")
+    return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain).split())
+
+
+def _slips(typed: str, name: str) -> int:
+    """Count the letters that are missing, too many, wrong, or swapped with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(name) + 1))
+    for i, a in enumerate(typed, 1):
+        before, last, row = row, before, [i]
+        for j, b in enumerate(name, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == name[j - 2] and typed[i - 2] == b:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

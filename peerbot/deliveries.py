@@ -1,0 +1,249 @@
+"""The outbox: rows for everything that must happen, written in the transaction that causes it.
+
+A row is planned, claimed with a lease, and acknowledged with the fencing number of its claim; whoever holds an older
+number changes nothing. Expired leases are claimed before anything else, so that a resend falls into the time in which
+Discord still recognises the nonce. A row holds no text and no user id: what it says is read when it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, delete, func, literal_column, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot.models import Delivery
+from peerbot.types import insert_into
+
+LEASE = timedelta(seconds=60)
+"""How long a claim holds. Shorter than the time in which Discord recognises a nonce, which it calls minutes."""
+KEEP = timedelta(days=7)
+"""How long a row stays after its end, to be looked at and to keep its key taken."""
+
+# Rendered as literals: a partial index is not used for a bound parameter (measured on both engines).
+PENDING, LEASED, DONE, EXPIRED, CANCELLED, DEAD = range(6)
+
+
+class Priority(IntEnum):
+    """Who goes first when there is more to send than Discord takes."""
+
+    HELP = 0
+    ACCESS = 1
+    START = 2
+    NOTE = 4
+    CARD = 6
+
+
+def _is(state: int) -> ColumnElement[bool]:
+    return Delivery.state == literal_column(str(state))
+
+
+async def plan(
+    session: AsyncSession,
+    kind: str,
+    key: str,
+    *,
+    guild_id: int,
+    now: datetime,
+    due_at: datetime | None = None,
+    not_after: datetime | None = None,
+    priority: Priority = Priority.NOTE,
+    again: bool = False,
+    channel_id: int | None = None,
+    group_id: int | None = None,
+    member_id: int | None = None,
+    subject_id: int | None = None,
+) -> int:
+    """Plan a delivery and return its id; the same key is planned once.
+
+    With `again` the row stands for a state to be reached (access, a card): planning it anew runs it anew, after the run
+    that may be under way.
+    """
+    due = due_at or now
+    row = insert_into(session, Delivery).values(
+        dedupe_key=f"{guild_id}:{kind}:{key}",
+        kind=kind,
+        guild_id=guild_id,
+        priority=int(priority),
+        due_at=due,
+        next_at=due,
+        not_after=not_after,
+        created_at=now,
+        channel_id=channel_id,
+        group_id=group_id,
+        member_id=member_id,
+        subject_id=subject_id,
+    )
+    running = _is(LEASED)
+    if again:
+        changes: dict[str, Any] = {
+            "state": case((running, literal_column("1")), else_=literal_column("0")),
+            "again": running,
+            "due_at": row.excluded.due_at,
+            "next_at": case((running, Delivery.next_at), else_=row.excluded.next_at),
+            "attempts": case((running, Delivery.attempts), else_=0),
+            "channel_id": row.excluded.channel_id,
+            "problem": None,
+        }
+        row = row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
+    else:
+        row = row.on_conflict_do_nothing(index_elements=["dedupe_key"])
+    planned = await session.scalar(row.returning(Delivery.delivery_id))
+    if planned is None:
+        key_taken = select(Delivery.delivery_id).where(Delivery.dedupe_key == f"{guild_id}:{kind}:{key}")
+        return (await session.scalars(key_taken)).one()
+    if due <= now:
+        session.info["planned"].append(planned)
+    return planned
+
+
+async def claim(
+    session: AsyncSession, *, now: datetime, owner: str, limit: int, lease: timedelta = LEASE
+) -> list[Delivery]:
+    """Claim up to `limit` rows: first those whose lease ran out, then what is due, the most urgent first."""
+    expired = (_is(LEASED), Delivery.next_at <= _machine_time(session))
+    rows = list(await _claim(session, expired, Delivery.next_at, now=now, owner=owner, limit=limit, lease=lease))
+    for priority in Priority:
+        if len(rows) >= limit:
+            break
+        # One statement for each priority: an index walk that stops at what is not due yet, on both engines.
+        due = (_is(PENDING), Delivery.priority == literal_column(str(int(priority))), Delivery.next_at <= now)
+        rest = limit - len(rows)
+        rows += await _claim(session, due, Delivery.next_at, now=now, owner=owner, limit=rest, lease=lease)
+    return rows
+
+
+async def _claim(
+    session: AsyncSession,
+    which: tuple[ColumnElement[bool], ...],
+    order: Any,
+    *,
+    now: datetime,
+    owner: str,
+    limit: int,
+    lease: timedelta,
+) -> Sequence[Delivery]:
+    chosen = (
+        select(Delivery.delivery_id)
+        .where(*which)
+        .order_by(order)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED", dialect="postgresql")  # else LIMIT may be applied more than once
+    )
+    claimed = (
+        update(Delivery)
+        .where(Delivery.delivery_id.in_(select(chosen.c.delivery_id)))
+        .values(
+            state=LEASED,
+            owner=owner,
+            claim_no=Delivery.claim_no + 1,
+            attempts=Delivery.attempts + 1,
+            next_at=_machine_time(session) + lease,
+            first_send_at=func.coalesce(Delivery.first_send_at, now),
+        )
+        .returning(Delivery)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return (await session.scalars(claimed)).all()
+
+
+def _machine_time(session: AsyncSession) -> Any:
+    # Leases are about processes, not about meetings: they follow real time, which nobody moves, and on PostgreSQL one
+    # clock that all processes share.
+    return func.clock_timestamp() if session.get_bind().dialect.name == "postgresql" else datetime.now(UTC)
+
+
+async def finish(
+    session: AsyncSession,
+    delivery: Delivery,
+    state: int,
+    *,
+    now: datetime,
+    message_id: int | None = None,
+    problem: str | None = None,
+) -> int | None:
+    """End a claimed row, or run it again if that was asked meanwhile.
+
+    Return its state now: the one given, or PENDING if it runs again; None when the claim is no longer ours.
+    """
+    again = Delivery.again.is_(True)
+    return await _acknowledge(
+        session,
+        delivery,
+        state=case((again, literal_column("0")), else_=literal_column(str(state))),
+        next_at=case((Delivery.due_at > now, Delivery.due_at), else_=now),
+        ended_at=now,
+        again=False,
+        attempts=case((again, 0), else_=Delivery.attempts),
+        message_id=message_id,
+        problem=problem,
+    )
+
+
+async def postpone(session: AsyncSession, delivery: Delivery, *, until: datetime, problem: str) -> bool:
+    """Put a claimed row back until a later moment; return whether the claim was still ours.
+
+    When it was first tried stays written: an earlier try may have been sent although this one was not.
+    """
+    state = await _acknowledge(
+        session, delivery, state=PENDING, next_at=until, problem=problem, again=False, owner=None
+    )
+    return state is not None
+
+
+async def _acknowledge(session: AsyncSession, delivery: Delivery, **changes: Any) -> int | None:
+    fence = (
+        Delivery.delivery_id == delivery.delivery_id,
+        _is(LEASED),
+        Delivery.claim_no == delivery.claim_no,
+    )
+    statement = update(Delivery).where(*fence).values(**changes).returning(Delivery.state)
+    return await session.scalar(statement.execution_options(synchronize_session=False))
+
+
+async def next_due(session: AsyncSession) -> datetime | None:
+    """Return when the next pending row is due, for whoever wakes."""
+    firsts = [
+        select(func.min(Delivery.next_at)).where(_is(PENDING), Delivery.priority == literal_column(str(int(priority))))
+        for priority in Priority
+    ]
+    found = [at for first in firsts if (at := await session.scalar(first)) is not None]
+    return min(found, default=None)
+
+
+async def is_drained(session: AsyncSession, *, now: datetime) -> bool:
+    """Return whether nothing is due and nothing is under way."""
+    # One statement: between two, a row could move from one state to the other unseen.
+    due = _is(PENDING) & (Delivery.next_at <= now)
+    return await session.scalar(select(Delivery.delivery_id).where(_is(LEASED) | due).limit(1)) is None
+
+
+async def release_dead(session: AsyncSession, *, lock: int) -> None:
+    """Free the leases of processes that are gone: all on SQLite, on PostgreSQL those whose owner holds no lock.
+
+    An owner's name is the second key of an advisory lock whose first key is `lock`; PostgreSQL lets it go with the
+    connection, so with the process.
+    """
+    gone: list[ColumnElement[bool]] = [_is(LEASED)]
+    if session.get_bind().dialect.name == "postgresql":
+        alive = text(
+            "NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+            " AND classid::bigint = :lock AND objid::bigint::text = deliveries.owner)"
+        ).bindparams(lock=lock)
+        gone.append(alive)  # pyright: ignore[reportArgumentType] - text is a condition too
+    await session.execute(
+        update(Delivery).where(*gone).values(next_at=_machine_time(session)),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def purge(session: AsyncSession, *, now: datetime, limit: int = 500) -> int:
+    """Delete some rows that ended a week ago; return how many."""
+    old = select(Delivery.delivery_id).where(Delivery.state > literal_column("1"), Delivery.ended_at < now - KEEP)
+    gone = delete(Delivery).where(Delivery.delivery_id.in_(old.limit(limit))).returning(Delivery.delivery_id)
+    return len((await session.scalars(gone.execution_options(synchronize_session=False))).all())

@@ -1,0 +1,243 @@
+"""What can be seen of groups, and by whom.
+
+Anyone sees what a group is like and how many seats it has; nobody but its facilitators sees who is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import members
+from peerbot.access import ROLE_ABOVE, SEATED
+from peerbot.deliveries import DEAD, LEASED, PENDING
+from peerbot.errors import GroupUnknown
+from peerbot.models import Delivery, Facilitator, Group, Member, Membership
+from peerbot.rights import Actor, guild_of, require_group_facilitator
+from peerbot.text import clean
+
+PAGE = 6
+"""Groups on one page of a card; Discord takes 40 components."""
+NOT_YET = frozenset({PENDING, LEASED, DEAD})
+"""States of a delivery that has not happened."""
+LONGEST_ID = 18
+"""Digits of an id that both databases can count to."""
+MOST_PEOPLE = 60
+"""People of a group who are read at once: those with a seat, then those who were removed."""
+CHOICES = 25
+"""Choices that Discord shows while somebody types."""
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """What anyone may see of a group."""
+
+    group_id: int
+    name: str
+    about: str
+    topic: str
+    meets_by: str
+    capacity: int
+    taken: int
+    is_open: bool
+    facilitator_ids: tuple[int, ...] = ()
+
+    @property
+    def free(self) -> int:
+        """Seats that are not taken."""
+        return max(self.capacity - self.taken, 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some groups of a server, and whether there are more."""
+
+    groups: tuple[GroupView, ...]
+    number: int
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A seat of the person who asks."""
+
+    group_id: int
+    name: str
+    room_id: int | None
+    is_open: bool
+    is_let_in: bool
+    paused_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in a group, for its facilitators."""
+
+    member_id: int
+    user_id: int
+    state: str
+    removed_for: str | None = None
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who is in a group, for its facilitators."""
+
+    group: GroupView
+    people: tuple[Person, ...]
+    facilitators: tuple[Person, ...]
+
+
+async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView:
+    """Return a group of a server; raise GroupUnknown."""
+    row = (await session.execute(_views(guild_id).where(Group.group_id == group_id))).one_or_none()
+    if row is None:
+        raise GroupUnknown
+    listed = select(Member).join(Facilitator).where(Facilitator.group_id == group_id).order_by(Facilitator.since)
+    people = [members.user_id(session, member) for member in await session.scalars(listed)]
+    return _view(row[0], row[1], tuple(people))
+
+
+async def page(
+    session: AsyncSession, guild_id: int, *, number: int = 0, topic: str = "", free: bool = False, size: int = PAGE
+) -> Page:
+    """Return one page of open groups by name, of a topic and with a free seat where that is asked."""
+    asked: list[ColumnElement[bool]] = [Group.state == "open"]
+    if topic:
+        asked.append(func.lower(Group.topic) == func.lower(topic))  # SQLite folds no letter but A to Z
+    if free:
+        asked.append(_taken() < Group.capacity)
+    wanted = _views(guild_id).where(*asked).order_by(Group.name_key).offset(number * size).limit(size + 1)
+    rows = (await session.execute(wanted)).all()
+    return Page(tuple(_view(group, taken) for group, taken in rows[:size]), number, len(rows) > size)
+
+
+async def topics(session: AsyncSession, guild_id: int, *, like: str = "") -> Sequence[str]:
+    """Return topics of open groups that contain some letters."""
+    found = select(Group.topic).where(
+        Group.guild_id == guild_id,
+        Group.state == "open",
+        Group.topic != "",
+        Group.topic.icontains(like, autoescape=True),
+    )
+    return (await session.scalars(found.distinct().order_by(Group.topic).limit(CHOICES))).all()
+
+
+async def choices(session: AsyncSession, actor: Actor, *, like: str = "") -> list[tuple[str, int]]:
+    """Return name and id of the open groups that the actor may change, whose names contain some letters."""
+    guild = await guild_of(session, actor.guild_id)
+    named = select(Group).where(
+        Group.guild_id == actor.guild_id, Group.state == "open", Group.name.icontains(like, autoescape=True)
+    )
+    if not actor.manages:
+        if guild.facilitator_role_id not in actor.role_ids:
+            return []
+        me = await members.find(session, actor.guild_id, actor.user_id)
+        named = named.join(Facilitator).where(Facilitator.member_id == (me.member_id if me else 0))
+    found = await session.scalars(named.order_by(Group.name_key).limit(CHOICES))
+    return [(group.name, group.group_id) for group in found]
+
+
+async def named(session: AsyncSession, guild_id: int, words: str) -> int:
+    """Return the id of the open group that somebody chose (its id) or typed (its name); raise GroupUnknown."""
+    ways = [Group.group_id == int(words)] if words.isdecimal() and len(words) <= LONGEST_ID else []
+    for which in (*ways, _named(words)):
+        is_it = (Group.guild_id == guild_id, Group.state == "open", which)
+        found = await session.scalar(select(Group.group_id).where(*is_it))
+        if found is not None:
+            return found
+    raise GroupUnknown
+
+
+async def seats(session: AsyncSession, guild_id: int, user_id: int) -> tuple[Seat, ...]:
+    """Return the seats of a person in a server."""
+    me = await members.find(session, guild_id, user_id)
+    if me is None:
+        return ()
+    mine = (
+        select(Group, Membership, Delivery.state, Delivery.problem)
+        .join(Membership, Membership.group_id == Group.group_id)
+        .outerjoin(
+            Delivery,
+            (Delivery.group_id == Group.group_id)
+            & (Delivery.member_id == Membership.member_id)
+            & (Delivery.kind == "groups.access"),
+        )
+        .where(Membership.member_id == me.member_id, Membership.state.in_(SEATED))
+        .order_by(Group.name_key)
+    )
+    return tuple(
+        Seat(
+            group.group_id,
+            group.name,
+            group.room_id,
+            group.state == "open",
+            group.room_id is not None and (access not in NOT_YET or problem == ROLE_ABOVE),
+            membership.paused_until,
+        )
+        for group, membership, access, problem in await session.execute(mine)
+    )
+
+
+async def room_of(session: AsyncSession, guild_id: int, group_id: int) -> int | None:
+    """Return the channel of a group, if it has one."""
+    return await session.scalar(select(Group.room_id).where(Group.guild_id == guild_id, Group.group_id == group_id))
+
+
+async def roster(session: AsyncSession, actor: Actor, group_id: int) -> Roster:
+    """Return who is in a group; raise NotAllowed unless the actor looks after it, or GroupUnknown."""
+    guild = await guild_of(session, actor.guild_id)
+    group = await session.get(Group, group_id)
+    if group is None or group.guild_id != actor.guild_id:
+        raise GroupUnknown
+    await require_group_facilitator(session, guild, group, actor)
+    people = (
+        select(Member, Membership)
+        .join(Membership, Membership.member_id == Member.member_id)
+        .where(Membership.group_id == group_id)
+        .order_by(Membership.state == "removed", Membership.joined_at)
+        .limit(MOST_PEOPLE)
+    )
+    listed = select(Member).join(Facilitator).where(Facilitator.group_id == group_id).order_by(Facilitator.since)
+    return Roster(
+        await view(session, actor.guild_id, group_id),
+        tuple(
+            Person(member.member_id, members.user_id(session, member), seat.state, seat.removed_for)
+            for member, seat in await session.execute(people)
+        ),
+        tuple(
+            Person(member.member_id, members.user_id(session, member), "facilitator")
+            for member in await session.scalars(listed)
+        ),
+    )
+
+
+def _taken() -> ScalarSelect[int]:
+    seated = (Membership.group_id == Group.group_id, Membership.state.in_(SEATED))
+    return select(func.count(Membership.membership_id)).where(*seated).correlate(Group).scalar_subquery()
+
+
+def _views(guild_id: int) -> Select[Group, int]:
+    return select(Group, _taken()).where(Group.guild_id == guild_id)
+
+
+def _named(words: str) -> ColumnElement[bool]:
+    return Group.name_key == clean(words).casefold()
+
+
+def _view(group: Group, taken: int, facilitator_ids: tuple[int, ...] = ()) -> GroupView:
+    return GroupView(
+        group_id=group.group_id,
+        name=group.name,
+        about=group.about,
+        topic=group.topic,
+        meets_by=group.meets_by,
+        capacity=group.capacity,
+        taken=taken,
+        is_open=group.state == "open",
+        facilitator_ids=facilitator_ids,
+    )

@@ -1,0 +1,346 @@
+"""Wake, claim, hand over, acknowledge.
+
+The dispatcher knows no Discord: a `Courier` carries messages and effects out, and steps are rules that run in the
+transaction that acknowledges them. The database is the only truth; APScheduler only wakes, and a wait of five monotonic
+seconds wakes when it does not. One row that fails never stops the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import deliveries, members
+from peerbot.clock import Clock
+from peerbot.database import BACKGROUND, Database
+from peerbot.errors import DatabaseBusy, OutcomeUnknown
+from peerbot.models import Delivery
+
+log = logging.getLogger(__name__)
+
+SWEEP = 5.0
+"""Seconds after which it looks by itself."""
+BATCH = 16
+"""Deliveries under way at once; one that takes long keeps its own place and nobody else's."""
+ATTEMPTS = 8
+"""Tries that a mistake of our own gets."""
+LONGEST_RUN = deliveries.LEASE * 0.75
+"""How long one run may take; it ends before its lease does, so that no row runs twice at once."""
+NONCE_WINDOW = timedelta(minutes=2)
+"""How long a nonce is trusted; Discord says "the past few minutes" (resources/message.mdx)."""
+FIRST_TIDY = timedelta(minutes=5)
+GRACE = 3.0
+"""Seconds that what is in flight gets at the end."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """It has happened."""
+
+    message_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Gone:
+    """It cannot happen: the channel, the member or the permission is not there. `problem` is a word for the log."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
+class Retry:
+    """It has not happened, and may later: an outage ends, so it is tried for as long as it is not too late."""
+
+    problem: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """It may have happened: the connection was lost after the request was written."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Our own code failed; it is tried some times, because the next version or the next minute may mend it."""
+
+    problem: str = "error"
+
+
+@dataclass(frozen=True)
+class NotNeeded:
+    """It is no longer true, so nothing was sent."""
+
+
+LATER = (Retry, Uncertain, Mistake)
+Outcome = Sent | Gone | Retry | Uncertain | Mistake | NotNeeded
+Step = Callable[[AsyncSession, Delivery, datetime], Awaitable[None]]
+
+
+class Courier(Protocol):
+    """Whoever carries deliveries to Discord."""
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """Carry one delivery out."""
+        ...
+
+    async def find(self, delivery: Delivery) -> int | None:
+        """Look for a message that may have been sent, by its marker; raise OSError when nobody can look now."""
+        ...
+
+
+class Outbox:
+    """What is to be done for each kind of delivery. A cog registers its kinds in `setup`."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, Callable[[Delivery], Awaitable[Any]]] = {}
+        self.effects: dict[str, Callable[[Delivery], Awaitable[Outcome]]] = {}
+        self.steps: dict[str, Step] = {}
+        self.after: dict[str, Step] = {}
+        self.failed: Step | None = None
+
+    def message(self, kind: str, render: Callable[[Delivery], Awaitable[Any]], *, after: Step | None = None) -> None:
+        """Register a message: `render` reads current data and returns a card, or None when it is no longer true.
+
+        `after` runs in the transaction that acknowledges it; the delivery carries the message's id by then.
+        """
+        self.messages[kind] = render
+        if after is not None:
+            self.after[kind] = after
+
+    def effect(self, kind: str, apply: Callable[[Delivery], Awaitable[Outcome]]) -> None:
+        """Register an effect: `apply` makes Discord match the database and may run more than once."""
+        self.effects[kind] = apply
+
+    def step(self, kind: str, rule: Step) -> None:
+        """Register a step: a rule that runs without Discord."""
+        self.steps[kind] = rule
+
+
+class Dispatcher:
+    """Carry deliveries out while the bot runs."""
+
+    def __init__(self, db: Database, clock: Clock, outbox: Outbox, *, owner: str) -> None:
+        self.db = db
+        self.clock = clock
+        self.outbox = outbox
+        self.owner = owner
+        self.courier: Courier | None = None
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._loop_task: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._unwatch: Callable[[], None] | None = None
+
+    def start(self, courier: Courier) -> None:
+        """Begin to work; call it once, when every kind is registered."""
+        self.courier = courier
+        self.db.after_commit = self._planned
+        self._unwatch = self.clock.watch(self.wake)
+        self._scheduler.add_job(self._tidy, "interval", hours=6, next_run_time=datetime.now(UTC) + FIRST_TIDY)
+        self._scheduler.start()
+        self._loop_task = asyncio.create_task(self._work(), name="dispatcher")
+
+    def wake(self) -> None:
+        """Look for what is due now, without waiting for the next sweep."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Claim nothing more, give what is in flight three seconds, leave the rest leased. Once is enough."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._wake.set()
+        if self._unwatch is not None:
+            self._unwatch()
+        if self._loop_task is None:
+            return
+        self._scheduler.shutdown(wait=False)
+        await asyncio.wait({self._loop_task, *self._running}, timeout=GRACE)
+        for task in {self._loop_task, *self._running}:
+            task.cancel()
+        await asyncio.gather(self._loop_task, *self._running, return_exceptions=True)
+
+    async def outcome(self, delivery_id: int, *, within: float = 2.0) -> Outcome | None:
+        """Wait some seconds for what became of a delivery that was just planned; None when it is still under way."""
+        return (await self.outcomes([delivery_id], within=within))[0]
+
+    async def outcomes(self, delivery_ids: Sequence[int], *, within: float = 2.0) -> list[Outcome | None]:
+        """Wait some seconds for what became of several; None for each that is still under way."""
+        waiting = [self._waiting.get(delivery_id) for delivery_id in delivery_ids]
+        known = [future for future in waiting if future is not None]
+        if known:
+            await asyncio.wait(known, timeout=within)
+        return [future.result() if future is not None and future.done() else None for future in waiting]
+
+    async def is_idle(self) -> bool:
+        """Return whether nothing is due at this moment and nothing is under way."""
+        if self._running:
+            return False
+        async with self.db.read(wait=BACKGROUND) as session:
+            return await deliveries.is_drained(session, now=self.clock.now())
+
+    def _planned(self, planned: list[int]) -> None:
+        for delivery_id in planned:
+            if delivery_id not in self._waiting:
+                self._waiting[delivery_id] = asyncio.get_running_loop().create_future()
+        self._wake.set()
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), SWEEP)
+            self._wake.clear()
+            try:
+                await self._drain()
+            except (DatabaseBusy, OutcomeUnknown):
+                log.warning("The database does not answer; deliveries wait and are tried again.")
+            except Exception:  # whatever it is, the next sweep tries again; ending here would lose every delivery
+                log.exception("Deliveries could not be claimed.")
+
+    async def _ring(self) -> None:
+        # A coroutine: APScheduler runs a plain function in a thread, where an event of this loop may not be set.
+        self._wake.set()
+
+    async def _drain(self) -> None:
+        while not self._stopping:
+            free = BATCH - len(self._running)
+            if not free:
+                return  # whoever ends wakes it again
+            async with self.db.begin(wait=BACKGROUND) as session:
+                rows = await deliveries.claim(session, now=self.clock.now(), owner=self.owner, limit=free)
+            for row in rows:
+                task = asyncio.create_task(self._carry(row))
+                self._running.add(task)
+                task.add_done_callback(self._carried)
+            if not rows:
+                break
+        async with self.db.read(wait=BACKGROUND) as session:
+            due = await deliveries.next_due(session)
+        if due is not None and not self._stopping:
+            moment = datetime.now(UTC) + max(due - self.clock.now(), timedelta())
+            self._scheduler.add_job(self._ring, "date", run_date=moment, id="due", replace_existing=True)
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()  # a place is free, and the row may run again, at once or later
+
+    async def _carry(self, delivery: Delivery) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_RUN.total_seconds()):
+                outcome = await self._outcome_of(delivery)
+        except (DatabaseBusy, OutcomeUnknown):
+            outcome = Retry("database")
+        except TimeoutError:
+            outcome = Uncertain("slow")
+        except Exception:  # one that fails must not stop the others; it is tried again, then told
+            log.exception("Delivery %s (%s) failed.", delivery.delivery_id, delivery.kind)
+            outcome = Mistake()
+        outcome, state = await self._acknowledge(delivery, outcome)
+        if state == deliveries.PENDING and not isinstance(outcome, LATER):
+            return  # it was asked for anew meanwhile: whoever waits, waits for that run
+        waiting = self._waiting.pop(delivery.delivery_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(outcome)
+
+    async def _outcome_of(self, delivery: Delivery) -> Outcome:
+        now = self.clock.now()
+        if delivery.kind in self.outbox.steps:
+            return Sent()  # it runs in the transaction that acknowledges it
+        if delivery.not_after is not None and now > delivery.not_after:
+            return NotNeeded()
+        assert self.courier is not None, "start() gives the courier"  # noqa: S101
+        unsure_since = delivery.first_send_at or now
+        if delivery.kind in self.outbox.messages and now - unsure_since > NONCE_WINDOW:
+            try:
+                message_id = await self.courier.find(delivery)
+            except OSError as problem:
+                return Uncertain(str(problem))
+            if message_id is not None:
+                return Sent(message_id)
+        return await self.courier.send(delivery)
+
+    async def _acknowledge(self, delivery: Delivery, outcome: Outcome) -> tuple[Outcome, int | None]:
+        """Write the outcome down; return it, or the mistake in writing it, and the state that the row has then.
+
+        While the database is away, keep trying for as long as the lease holds.
+        """
+        deadline = asyncio.get_running_loop().time() + deliveries.LEASE.total_seconds() / 2
+        while True:
+            try:
+                async with self.db.begin(wait=BACKGROUND) as session:
+                    state = await self._write(session, delivery, outcome)
+            except (DatabaseBusy, OutcomeUnknown):
+                if self._stopping or asyncio.get_running_loop().time() > deadline:
+                    return outcome, None
+                await asyncio.sleep(1)  # noqa: TID251 - a pause between two tries
+            except Exception:  # the rule's own mistake: tried again, then told, like any other failure
+                log.exception("Delivery %s (%s) could not be acknowledged.", delivery.delivery_id, delivery.kind)
+                if isinstance(outcome, Mistake):
+                    return outcome, None
+                outcome = Mistake()
+            else:
+                return outcome, state
+
+    async def _write(self, session: AsyncSession, delivery: Delivery, outcome: Outcome) -> int | None:
+        now = self.clock.now()
+        match outcome:
+            case Sent(message_id):
+                rule = self.outbox.steps.get(delivery.kind) or self.outbox.after.get(delivery.kind)
+                state = await deliveries.finish(session, delivery, deliveries.DONE, now=now, message_id=message_id)
+                if state is not None and rule is not None:
+                    delivery.message_id = message_id
+                    await rule(session, delivery, now)
+                return state
+            case NotNeeded():
+                return await deliveries.finish(session, delivery, deliveries.CANCELLED, now=now)
+            case Gone(problem):
+                return await self._bury(session, delivery, problem, now)
+            case Mistake(problem) if delivery.attempts >= ATTEMPTS:
+                return await self._bury(session, delivery, problem, now)
+            case Mistake(problem):
+                until = now + _back_off(delivery.attempts)
+                await deliveries.postpone(session, delivery, until=until, problem=problem)
+            case Retry(problem, after):
+                until = now + (after or _back_off(delivery.attempts))
+                await deliveries.postpone(session, delivery, until=until, problem=problem)
+            case Uncertain(problem):
+                until = now + _back_off(delivery.attempts)
+                await deliveries.postpone(session, delivery, until=until, problem=problem)
+        return deliveries.PENDING
+
+    async def _bury(self, session: AsyncSession, delivery: Delivery, problem: str, now: datetime) -> int | None:
+        state = await deliveries.finish(session, delivery, deliveries.DEAD, now=now, problem=problem)
+        if state == deliveries.DEAD:
+            log.warning("Delivery %s (%s) cannot be carried out: %s.", delivery.delivery_id, delivery.kind, problem)
+            if self.outbox.failed is not None:
+                delivery.problem = problem
+                await self.outbox.failed(session, delivery, now)
+        return state
+
+    async def _tidy(self) -> None:
+        """Delete rows that ended a week ago, some at a time, and then members of whom nothing else is kept."""
+        with suppress(DatabaseBusy, OutcomeUnknown):
+            while not self._stopping:
+                async with self.db.begin(wait=BACKGROUND) as session:
+                    if not await deliveries.purge(session, now=self.clock.now()):
+                        await members.forget_idle(session, now=self.clock.now())
+                        return
+
+
+def _back_off(attempts: int) -> timedelta:
+    return timedelta(seconds=min(2.0**attempts, 300.0))

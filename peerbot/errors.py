@@ -1,0 +1,153 @@
+"""What can go wrong, as facts.
+
+PeerbotError                    a sentence for the person who asked
+├── NotAllowed                  the right is missing, now
+├── NotSetUp                    the server has not been set up
+├── GroupUnknown                no such open group in this server
+├── GroupFull
+├── GroupClosed
+├── NameTaken
+├── AlreadyMember
+├── NotMember
+├── WasRemoved
+├── AgreementNeeded             the words to agree to come with it
+├── NotValid                    one field of a form, and what would be right
+├── DatabaseBusy                nothing was changed
+└── OutcomeUnknown              the database went away while it was saving
+
+StartRefused                    a sentence for whoever starts the program
+├── ConfigurationWrong
+├── KeyWrong
+├── SchemaWrong
+├── DatabaseUnreachable
+├── DiscordRefuses
+└── AlreadyRunning
+"""
+
+from __future__ import annotations
+
+from peerbot.text import Text, _
+
+
+class PeerbotError(Exception):
+    """Something that the person who asked should read; nothing was changed unless the sentence says so."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.message)
+        self.text = text
+
+
+class NotAllowed(PeerbotError):
+    """The right is missing at this moment."""
+
+
+class NotSetUp(PeerbotError):
+    """The server has not been set up."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This server isn't set up yet. Someone who runs it can start with /setup."))
+
+
+class GroupUnknown(PeerbotError):
+    """There is no such open group in this server."""
+
+    def __init__(self) -> None:
+        super().__init__(_("I can't find that group. It may have closed. /groups shows what is open."))
+
+
+class GroupFull(PeerbotError):
+    """The last seat is taken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("**{name}** is full right now. You did nothing wrong.", name=name))
+
+
+class GroupClosed(PeerbotError):
+    """The group takes nobody any more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("**{name}** has closed. /groups shows what is open.", name=name))
+
+
+class NameTaken(PeerbotError):
+    """Another open group in this server has the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("There is already a group named **{name}**. Please choose another name.", name=name))
+
+
+class AlreadyMember(PeerbotError):
+    """The person has a seat in this group."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("You are already in **{name}**. /my shows your groups.", name=name))
+
+
+class NotMember(PeerbotError):
+    """The person has no seat in this group."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("You are not in **{name}** any more. Nothing was changed.", name=name))
+
+
+class WasRemoved(PeerbotError):
+    """Facilitators removed the person, and only they can change that."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            _("You can't join **{name}** right now. You can talk to a facilitator about it.", name=name),
+        )
+
+
+class AgreementNeeded(PeerbotError):
+    """The words of the agreement are new to the person."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(_("Please read the agreement first."))
+        self.version = version
+
+
+class NotValid(PeerbotError):
+    """A field of a form cannot be taken as it is."""
+
+
+class DatabaseBusy(PeerbotError):
+    """The database did not answer in time; the transaction was not carried out."""
+
+    def __init__(self) -> None:
+        super().__init__(_("I'm busy right now. Nothing was changed. Please try again in a minute."))
+
+
+class OutcomeUnknown(PeerbotError):
+    """The database went away while it was saving."""
+
+    def __init__(self) -> None:
+        super().__init__(_("I lost my connection while saving. Please look in /my to see if it worked."))
+
+
+class StartRefused(Exception):
+    """The program cannot start; the message is one line for whoever starts it, without a secret in it."""
+
+
+class ConfigurationWrong(StartRefused):
+    """A setting is missing or wrong."""
+
+
+class KeyWrong(StartRefused):
+    """The key does not open this database."""
+
+
+class SchemaWrong(StartRefused):
+    """The database has another shape than this version needs."""
+
+
+class DatabaseUnreachable(StartRefused):
+    """The database does not answer."""
+
+
+class DiscordRefuses(StartRefused):
+    """Discord has closed the connection and asks not to come back."""
+
+
+class AlreadyRunning(StartRefused):
+    """Another process holds the database."""

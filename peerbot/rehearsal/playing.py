@@ -1,0 +1,87 @@
+"""The made-up server of the rehearsal, its people, and the bot in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from peerbot.rehearsal import people
+from peerbot.rehearsal.application import Application
+from peerbot.rehearsal.guild import Guild
+from peerbot.rehearsal.people import Person
+from peerbot.rehearsal.permissions import Bit
+from peerbot.rehearsal.server import Discord
+from peerbot.rehearsal.sessions import Session
+from peerbot.rehearsal.wire import Wire
+
+BOT_NEEDS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES
+EVERYONE_HAS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.USE_APPLICATION_COMMANDS
+READY_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class BotProcess:
+    """How to start the bot against an address with a token, how to ask it to stop, how to kill it."""
+
+    launch: Callable[[str, str], Awaitable[None]]
+    stop: Callable[[], Awaitable[int]]
+    kill: Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Cast:
+    """A small server: an owner, two facilitators, five patients, and the channels that they start with."""
+
+    discord: Discord
+    application: Application
+    guild: Guild
+    role: Wire
+    panel: Wire
+    staff: Wire
+    olive: Person
+    ana: Person
+    joe: Person
+    maya: Person
+    sam: Person
+    lee: Person
+    kim: Person
+    tom: Person
+
+    @classmethod
+    def assemble(cls, discord: Discord) -> Cast:
+        """Make the server, with the bot installed."""
+        world = discord.world
+        guild = world.guild("Harbour", owner="Olive")
+        guild.edit_role(guild.id, permissions=str(int(EVERYONE_HAS)))
+        application = world.application("peerbot")
+        guild.install(application, int(BOT_NEEDS))
+        role = guild.add_role("Facilitators", int(Bit.MANAGE_EVENTS))
+        sees = str(int(Bit.VIEW_CHANNEL))
+        hidden = {"id": str(guild.id), "type": 0, "allow": "0", "deny": sees}
+        for_role = {"id": role["id"], "type": 0, "allow": sees, "deny": "0"}
+        for_bot = {"id": str(application.bot_id), "type": 1, "allow": sees, "deny": "0"}
+        return cls(
+            discord,
+            application,
+            guild,
+            role,
+            guild.add_channel("find-a-group"),
+            guild.add_channel("staff", overwrites=[hidden, for_role, for_bot]),
+            people.owner(world, guild),
+            *(people.join(world, guild, name, role) for name in ("Ana", "Joe")),
+            *(people.join(world, guild, name) for name in ("Maya", "Sam", "Lee", "Kim", "Tom")),
+        )
+
+    async def start(self, bot: BotProcess) -> None:
+        """Start the bot and wait until it has read who and what is in the server."""
+        await bot.launch(self.discord.url, self.application.token)
+        await self.discord.world.until(self._is_ready, READY_WITHIN, what="the bot to come online")
+        await self.discord.world.settle(READY_WITHIN)
+
+    def room(self, name: str) -> Wire:
+        """Return the channel with this name."""
+        return next(channel for channel in self.guild.channels.values() if channel["name"] == name)
+
+    def _is_ready(self) -> bool:
+        sessions = [one for one in self.discord.world.sessions if isinstance(one, Session)]
+        return any(session.outgoing is not None and session.number > 1 for session in sessions)

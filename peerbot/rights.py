@@ -1,0 +1,70 @@
+"""Who may do what, decided at the moment of the press.
+
+An `Actor` is what Discord says of a person in the very interaction that is handled. A facilitator of a group is
+somebody who holds the server's facilitator role now and is listed for the group; whoever manages the server may do the
+same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import members
+from peerbot.errors import NotAllowed, NotSetUp
+from peerbot.models import Facilitator, Group, Guild
+from peerbot.text import _
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person who asks for something, in one server, at one moment."""
+
+    guild_id: int
+    user_id: int
+    role_ids: frozenset[int] = field(default_factory=frozenset[int])
+    manages: bool = False
+    locale: str | None = None
+
+
+async def guild_of(session: AsyncSession, guild_id: int) -> Guild:
+    """Return the server's settings; raise NotSetUp."""
+    guild = await session.get(Guild, guild_id)
+    if guild is None:
+        raise NotSetUp
+    return guild
+
+
+def require_manager(actor: Actor) -> None:
+    """Raise NotAllowed unless the actor manages the server."""
+    if not actor.manages:
+        raise NotAllowed(_("Only someone with the Manage Server permission can do this."))
+
+
+def require_facilitator(guild: Guild, actor: Actor) -> None:
+    """Raise NotAllowed unless the actor facilitates in this server, or manages it."""
+    if not actor.manages and guild.facilitator_role_id not in actor.role_ids:
+        raise NotAllowed(_("Only facilitators can do this."))
+
+
+async def facilitates(session: AsyncSession, guild: Guild, group: Group, actor: Actor) -> bool:
+    """Return whether the actor looks after this group, or manages the server."""
+    if actor.manages:
+        return True
+    if guild.facilitator_role_id not in actor.role_ids:
+        return False
+    member = await members.find(session, actor.guild_id, actor.user_id)
+    if member is None:
+        return False
+    listed = select(Facilitator).where(
+        Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id
+    )
+    return await session.scalar(listed) is not None
+
+
+async def require_group_facilitator(session: AsyncSession, guild: Guild, group: Group, actor: Actor) -> None:
+    """Raise NotAllowed unless the actor looks after this group, or manages the server."""
+    if not await facilitates(session, guild, group, actor):
+        raise NotAllowed(_("Only facilitators of **{name}** can do this.", name=group.name))

@@ -1,0 +1,77 @@
+"""Bring the database to the shape that this version needs.
+
+The migrations are a package of their own, found wherever it is installed. An upgrade is one transaction per migration
+on both engines, under a lock, so that a killed one leaves the shape before or the shape after.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+
+from peerbot.errors import SchemaWrong
+
+MIGRATION_LOCK = 0x7065_6573
+"""The advisory lock that makes processes migrate one after the other on PostgreSQL."""
+
+
+def bring_up(url: URL) -> None:
+    """Upgrade the database to the newest shape; raise SchemaWrong when it is newer than this version."""
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            script = ScriptDirectory.from_config(config())
+            current = MigrationContext.configure(connection).get_current_revision()
+            if current == script.get_current_head():
+                return
+            if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+                raise SchemaWrong(
+                    "The database was made by a newer peerbot. Install that version, or restore a backup."
+                )
+            migrate(connection, "head")
+    finally:
+        engine.dispose()
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Move the database up or down to a revision, in the transaction of the connection."""
+    settings = config()
+    settings.attributes["connection"] = connection
+    if revision == "base" or revision.startswith("-"):
+        command.downgrade(settings, revision)
+    else:
+        command.upgrade(settings, revision)
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise SchemaWrong("A migration left rows that point nowhere; it was undone.")
+
+
+def config() -> Config:
+    """Return Alembic's configuration, built here so that no file has to be found."""
+    settings = Config()
+    settings.set_main_option("script_location", str(files("migrations")))
+    return settings
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url)
+    # Foreign keys are off here: changing a table in SQLite drops the old one, which would empty its children.
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"))
+    event.listen(engine, "connect", _leave_begin_to_us)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _leave_begin_to_us(connection: object, _record: object) -> None:
+    connection.isolation_level = None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,124 @@
+"""What facilitators are told in the staff channel: what could not be done, what is missing, what looks odd.
+
+Each trouble is told once a day at most. A trouble in telling is only logged, so that no message is about itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import deliveries
+from peerbot.deliveries import Priority
+from peerbot.models import Delivery, Group, Guild
+from peerbot.rights import Actor, guild_of, require_facilitator
+
+TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.strangers"})
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What could not be done: the kind of delivery, the word for why, and where."""
+
+    delivery_id: int
+    kind: str
+    problem: str
+    channel_id: int | None
+    group_name: str
+
+
+async def tell_failure(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: tell facilitators of a delivery that cannot be carried out, once a day for each trouble.
+
+    Ten people who cannot be let into one room for one reason are one trouble.
+    """
+    if delivery.kind in TELLS:
+        return
+    where = delivery.group_id or delivery.channel_id or 0
+    key = f"{delivery.kind}:{where}:{delivery.problem}:{now.date().isoformat()}"
+    await _tell(session, "staff.failed", key, delivery.guild_id, now, subject_id=delivery.delivery_id)
+
+
+async def tell_room_gone(session: AsyncSession, guild_id: int, room_id: int, *, now: datetime) -> None:
+    """Tell facilitators that the channel of one of their groups was deleted."""
+    lost = update(Group).where(Group.guild_id == guild_id, Group.room_id == room_id).values(room_id=None)
+    for group_id, state in await session.execute(lost.returning(Group.group_id, Group.state)):
+        if state == "open":
+            await _tell(session, "staff.room_gone", f"{group_id}:{room_id}", guild_id, now, group_id=group_id)
+
+
+async def tell_strangers(session: AsyncSession, guild_id: int, group_id: int, *, now: datetime) -> None:
+    """Tell facilitators, once a day at most, that a room is open to people without a seat."""
+    key = f"{group_id}:{now.date().isoformat()}"
+    await _tell(session, "staff.strangers", key, guild_id, now, group_id=group_id)
+
+
+async def trouble(session: AsyncSession, guild_id: int, delivery_id: int) -> Trouble | None:
+    """Return the trouble of which a failed delivery is an example; None when all of it has been mended since."""
+    example = await session.get(Delivery, delivery_id)
+    if example is None or example.guild_id != guild_id:
+        return None
+    failed = await session.scalar(select(Delivery).where(*_like(example)).order_by(Delivery.ended_at.desc()).limit(1))
+    if failed is None:
+        return None
+    group = await session.get(Group, failed.group_id) if failed.group_id else None
+    return Trouble(
+        delivery_id,
+        failed.kind,
+        failed.problem or "",
+        failed.channel_id or (group.room_id if group else None),
+        group.name if group else "",
+    )
+
+
+async def try_again(session: AsyncSession, actor: Actor, delivery_id: int, *, now: datetime) -> list[int]:
+    """Run everything again that failed like a delivery of the actor's server; return the deliveries, none if none.
+
+    Raises NotAllowed unless the actor facilitates.
+    """
+    require_facilitator(await guild_of(session, actor.guild_id), actor)
+    example = await session.get(Delivery, delivery_id)
+    if example is None or example.guild_id != actor.guild_id:
+        return []
+    again = (
+        update(Delivery)
+        .where(*_like(example))
+        .values(state=deliveries.PENDING, next_at=now, attempts=0, ended_at=None)
+        .returning(Delivery.delivery_id)
+        .execution_options(synchronize_session=False)
+    )
+    found = list((await session.scalars(again)).all())
+    session.info["planned"].extend(found)
+    return found
+
+
+def _like(example: Delivery) -> tuple[ColumnElement[bool], ...]:
+    where = Delivery.group_id == example.group_id if example.group_id else Delivery.channel_id == example.channel_id
+    return (
+        Delivery.guild_id == example.guild_id,
+        Delivery.kind == example.kind,
+        Delivery.state == literal_column(str(deliveries.DEAD)),
+        where,
+    )
+
+
+async def _tell(
+    session: AsyncSession,
+    kind: str,
+    key: str,
+    guild_id: int,
+    now: datetime,
+    *,
+    group_id: int | None = None,
+    subject_id: int | None = None,
+) -> None:
+    guild = await session.get(Guild, guild_id)
+    if guild is not None:
+        await deliveries.plan(
+            session, kind, key, guild_id=guild_id, now=now, priority=Priority.NOTE,
+            channel_id=guild.staff_channel_id, group_id=group_id,
+            subject_id=subject_id,
+        )  # fmt: skip

@@ -1,0 +1,197 @@
+"""What people read: plain, translated, without blame, with a label on everything that can be pressed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import discord
+import pyphen
+import pytest
+from discord import ui
+
+from cogs._interactions import COMPONENTS, PersistentButton, PersistentSelect
+from cogs.groups import _cards as cards
+from cogs.groups._tending import ROOM_LATER
+from cogs.setup import setup_card
+from peerbot.directory import GroupView, Page, Person, Roster, Seat
+from peerbot.models import Guild
+from peerbot.setup import Agreement
+from peerbot.text import PSEUDO, Reader
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [*(ROOT / "peerbot").glob("*.py"), *(ROOT / "cogs").rglob("*.py")]
+GRADE = 6
+HARDEST = 9.5
+SHAME = re.compile(
+    r"\b(absent|missed|failed to|streak|rank|late again|no-show|must|forbidden|illegal|invalid)\b", re.IGNORECASE
+)
+PSEUDO_READER = Reader(PSEUDO)
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+VIEW = GroupView(1, "Tuesday", "About us", "Sleep", "voice", 12, 3, is_open=True, facilitator_ids=(5,))
+FULL = GroupView(2, "Owls", "", "", "text", 1, 1, is_open=True)
+WORDS = Agreement("1.1", "we call somebody", "evenings")
+
+
+def guild() -> Guild:
+    return Guild(
+        guild_id=1,
+        facilitator_role_id=2,
+        panel_channel_id=3,
+        staff_channel_id=4,
+        time_zone="UTC",
+        locale="en-US",
+        help_countries="US",
+        danger_policy="",
+        reading_hours="",
+        words_version=1,
+        created_at=NOON,
+    )
+
+
+def sentences() -> list[str]:
+    """Return every text that is marked for translation."""
+    found: list[str] = []
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"_", "n_"}:
+                found += [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return found
+
+
+@cache
+def hyphens() -> pyphen.Pyphen:
+    return pyphen.Pyphen(lang="en_US", left=1, right=1)
+
+
+def grade(text: str) -> float:
+    """Return the Flesch-Kincaid grade: the years of school that reading it takes (Kincaid et al., 1975)."""
+    words = re.findall(r"[A-Za-z']+", text)
+    parts = [part for part in re.split(r"[.!?:;\n]+", text) if re.search(r"[A-Za-z]", part)]
+    syllables = sum(len(hyphens().positions(word)) + 1 for word in words)
+    return 0.39 * len(words) / max(len(parts), 1) + 11.8 * syllables / max(len(words), 1) - 15.59
+
+
+def readable(text: str) -> str:
+    return re.sub(r"\{\w+\}", "it", text).replace("*", "").replace("/", "")
+
+
+def test_all_words_together_read_at_grade_six_or_below() -> None:
+    assert grade("\n".join(readable(text) for text in sentences())) <= GRADE
+
+
+def test_no_text_is_hard_to_read() -> None:
+    assert [text for text in sentences() if len(text.split()) > 7 and grade(readable(text)) > HARDEST] == []
+
+
+def test_the_grade_can_tell_hard_words_from_plain_ones() -> None:
+    assert grade("You can rest. Your seat is safe.") < 3
+    assert grade("Participation necessitates acknowledgement of organisational confidentiality.") > 15
+
+
+def test_no_text_blames_anyone() -> None:
+    assert [text for text in sentences() if SHAME.search(text)] == []
+
+
+def test_no_text_begins_with_or_is_only_a_picture() -> None:
+    begins = [text.lstrip("#*-_ ")[:1] for text in sentences()]
+    assert [sign for sign in begins if sign and unicodedata.category(sign) == "So"] == []
+
+
+def test_every_button_has_words() -> None:
+    for kind in COMPONENTS.values():
+        if issubclass(kind, PersistentButton):
+            assert re.search(r"[A-Za-z]{2}", kind.words.message), kind
+            assert len(kind.words.message) <= 80
+
+
+def test_every_button_and_menu_does_something() -> None:
+    idle = (PersistentButton.press, PersistentSelect.choose)
+    assert [verb for verb, kind in COMPONENTS.items() if getattr(kind, "press", None) in idle] == []
+    assert [verb for verb, kind in COMPONENTS.items() if getattr(kind, "choose", None) in idle] == []
+
+
+def texts(view: ui.LayoutView) -> list[str]:
+    """Return every line, label, option and placeholder of a card."""
+    found: list[str] = []
+    for item in view.walk_children():
+        if isinstance(item, ui.TextDisplay):
+            found += item.content.splitlines()
+        elif isinstance(item, ui.Button):
+            found.append(item.label or "")
+        elif isinstance(item, ui.Select):
+            found += [item.placeholder or "", *(option.description or "" for option in item.options)]
+    return [text for text in found if text]
+
+
+ROSTER = Roster(
+    VIEW,
+    (Person(1, 11, "active"), Person(2, 12, "paused"), Person(3, 13, "removed", "asked")),
+    (Person(4, 14, "facilitator"),),
+)
+NAMES = cards.Names({11: "Maya", 12: "Sam", 13: "Lee", 14: "Ana"})
+SEATS = (
+    Seat(1, "Tuesday", 9, is_open=True, is_let_in=True, paused_until=None),
+    Seat(2, "Owls", 9, is_open=True, is_let_in=True, paused_until=NOON),
+    Seat(3, "Old", None, is_open=False, is_let_in=False, paused_until=None),
+    Seat(4, "New", None, is_open=True, is_let_in=False, paused_until=None),
+)
+
+
+def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
+    here = guild()
+    page = Page((VIEW, FULL), 1, has_more=True)
+    empty = Page((), 0, has_more=False)
+    return {
+        "group": cards.group_card(VIEW, here, reader, private=True),
+        "full group": cards.group_card(FULL, here, reader, private=False),
+        "agreement": cards.agreement_card(VIEW, WORDS, here, reader),
+        "plain agreement": cards.agreement_card(VIEW, Agreement("1.1", "", ""), here, reader),
+        "welcome": cards.welcome_card("Tuesday", here, 9, reader, is_open=True),
+        "waiting": cards.welcome_card("Tuesday", here, None, reader, is_open=False),
+        "full": cards.full_card("Tuesday", page, here, reader),
+        "full everywhere": cards.full_card("Tuesday", empty, here, reader),
+        "browse": cards.browse_card(page, here, reader, topics=["Sleep", "Work"], free=True, topic="Sleep"),
+        "none": cards.browse_card(empty, here, reader, topics=[], free=False, topic=""),
+        "panel": cards.panel_card(page, here, reader, reader.say(cards.MEETS_BY["voice"])),
+        "empty panel": cards.panel_card(empty, here, reader, reader.say(cards.MEETS_BY["voice"])),
+        "mine": cards.mine_card(SEATS, here, reader),
+        "no groups": cards.mine_card((), here, reader),
+        "sure": cards.sure_card("Tuesday", 1, here, reader),
+        "left": cards.left_card("Tuesday", here, reader, is_closed=False),
+        "people": cards.people_card(ROSTER, NAMES, [15], reader, ROOM_LATER),
+        "people, names not loaded": cards.people_card(ROSTER, cards.Names(None), [], reader),
+        "setup": setup_card(reader, here, []),
+    }
+
+
+TYPED = {"Sleep", "Work", "Maya", "Sam", "Lee", "Ana"}
+
+
+@pytest.mark.parametrize("name", sorted(every_card(Reader())))
+async def test_every_line_of_every_card_can_be_translated(name: str) -> None:
+    for text in texts(every_card(PSEUDO_READER)[name]):
+        assert text.startswith("⟦") or text.endswith("⟧") or text in TYPED, text
+
+
+@pytest.mark.parametrize("name", sorted(every_card(Reader())))
+async def test_every_card_that_a_member_sees_leads_to_help(name: str) -> None:
+    labels = [item.label for item in every_card(Reader())[name].walk_children() if isinstance(item, ui.Button)]
+    assert "Help now" in labels or name.startswith("people") or name == "setup"
+
+
+@pytest.mark.parametrize("name", sorted(every_card(Reader())))
+async def test_every_card_keeps_discords_limits(name: str) -> None:
+    card = every_card(Reader())[name]
+    assert card.total_children_count <= 40
+    assert card.content_length() <= 4000
+    ids = [
+        item.custom_id for item in card.walk_children() if isinstance(item, (ui.Button, ui.Select)) and item.custom_id
+    ]
+    assert len(ids) == len(set(ids))
+    assert all(option.label for item in card.walk_children() if isinstance(item, ui.Select) for option in item.options)
+    assert isinstance(card, discord.ui.LayoutView)
