@@ -17,6 +17,7 @@ from aiohttp import WSMsgType, web
 
 from peerbot.rehearsal import events, requested_members
 from peerbot.rehearsal.application import PRIVILEGED
+from peerbot.rehearsal.refusals import CLIENT_GONE
 from peerbot.rehearsal.sessions import Outgoing, Ping, Session, frame
 from peerbot.rehearsal.wire import Wire
 from peerbot.rehearsal.world import World
@@ -54,7 +55,11 @@ class Gateway:
             self._refusals -= 1
             return web.Response(status=503)
         socket = web.WebSocketResponse(autoping=False, max_msg_size=4096 * 4, timeout=0.5)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:
+            self.world.note("gone", path=request.path)  # whoever knocked was gone before the door opened
+            return web.Response(status=CLIENT_GONE)
         connection = Connection(self, request, socket)
         self.connections.append(connection)
         try:

@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Happening:
-    """One line for whoever writes down what happened: `kind` is "event", "request" or "message"."""
+    """One line for whoever writes down what happened: `kind` is "event", "request", "message", "session" or "gone"."""
 
     kind: str
     at: datetime

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+CLIENT_GONE = 499  # what servers note when nobody is left to read the answer; no client ever sees it
+
 
 class Refusal(Exception):
     """Discord's answer to a request that it does not carry out."""

@@ -19,13 +19,12 @@ from peerbot.rehearsal import route_table, snowflakes
 from peerbot.rehearsal.faults import Fault, Faults
 from peerbot.rehearsal.gateway import Gateway
 from peerbot.rehearsal.rate_limits import RateLimits, Verdict
-from peerbot.rehearsal.refusals import Refusal
+from peerbot.rehearsal.refusals import CLIENT_GONE, Refusal
 from peerbot.rehearsal.routing import Answer, Call, Route, Upload, audit_reason
 from peerbot.rehearsal.wire import Wire
 from peerbot.rehearsal.world import World
 
 API = "/api/v10"
-CLIENT_GONE = 499  # what servers note for it; no client ever sees it
 SESSIONS_A_DAY = 1000  # developers/events/gateway.mdx, "Session Start Limit"
 LARGEST_FILE = 10 * 1024 * 1024
 LARGEST_REQUEST = 25 * 1024 * 1024  # developers/reference.mdx, "Uploading Files"

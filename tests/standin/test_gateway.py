@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import discord
 import pytest
+import yarl
 
 from peerbot.rehearsal.application import Application
 from peerbot.rehearsal.gateway import LOST
@@ -156,6 +159,24 @@ async def test_a_restarted_client_starts_a_new_session(connect: Connect, world: 
 
     assert second.guilds
     assert standin.gateway.identified == 2
+
+
+async def test_a_client_that_is_gone_before_the_door_opens_disturbs_nobody(
+    standin: Discord, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone: list[str] = []
+    world.listen(lambda happening: gone.append(happening.kind))
+    url = yarl.URL(standin.gateway.url)
+    with socket.create_connection((str(url.host), url.port or 0)) as knocking:
+        knocking.sendall(
+            b"GET /gateway/?v=10 HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+
+    await world.until(lambda: gone == ["gone"])
+
+    assert standin.gateway.connections == []
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_sharded_client_asks_where_the_gateway_is_and_uses_the_server(
