@@ -52,6 +52,7 @@ async def plan(
     not_after: datetime | None = None,
     priority: Priority = Priority.NOTE,
     again: bool = False,
+    collapse: str | None = None,
     channel_id: int | None = None,
     group_id: int | None = None,
     member_id: int | None = None,
@@ -60,7 +61,7 @@ async def plan(
     """Plan a delivery and return its id; the same key is planned once.
 
     With `again` the row stands for a state to be reached (access, a card): planning it anew runs it anew, after the run
-    that may be under way.
+    that may be under way. Of several due messages with the same `collapse`, only the latest is sent.
     """
     due = due_at or now
     row = insert_into(session, Delivery).values(
@@ -76,6 +77,7 @@ async def plan(
         group_id=group_id,
         member_id=member_id,
         subject_id=subject_id,
+        collapse_key=collapse,
     )
     running = _is(LEASED)
     if again:

@@ -107,6 +107,7 @@ class Outbox:
         self.effects: dict[str, Callable[[Delivery], Awaitable[Outcome]]] = {}
         self.steps: dict[str, Step] = {}
         self.after: dict[str, Step] = {}
+        self.letters: dict[str, bool] = {}
         self.failed: Step | None = None
 
     def message(self, kind: str, render: Callable[[Delivery], Awaitable[Any]], *, after: Step | None = None) -> None:
@@ -117,6 +118,21 @@ class Outbox:
         self.messages[kind] = render
         if after is not None:
             self.after[kind] = after
+
+    def letter(
+        self,
+        kind: str,
+        render: Callable[[Delivery], Awaitable[Any]],
+        *,
+        after: Step | None = None,
+        waits_for_morning: bool = True,
+    ) -> None:
+        """Register a message to one member, planned with their member id and no channel.
+
+        It goes the way that the member chose, and not in their quiet hours unless `waits_for_morning` is False.
+        """
+        self.message(kind, render, after=after)
+        self.letters[kind] = waits_for_morning
 
     def effect(self, kind: str, apply: Callable[[Delivery], Awaitable[Outcome]]) -> None:
         """Register an effect: `apply` makes Discord match the database and may run more than once."""

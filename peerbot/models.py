@@ -79,14 +79,24 @@ class Guild(Base):
     danger_policy: Mapped[str] = mapped_column(Text, default="")
     reading_hours: Mapped[str] = mapped_column(Text, default="")
     words_version: Mapped[int] = mapped_column(default=1)
+    threads_channel_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
+    task_thread_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
 
 
 class Member(Base):
-    """A person in one server. Their user id is sealed with the server's id, so that two servers cannot be compared."""
+    """A person in one server. Their user id is sealed with the server's id, so that two servers cannot be compared.
+
+    `reach` is how they want to be written to (None: not chosen); `dm_channel_id` and `thread_id` are where that goes,
+    once it was opened; `reach_problem` is what went wrong with it last, until `/my` has said so.
+    """
 
     __tablename__ = "members"
-    __table_args__ = (UniqueConstraint("guild_id", "sealed_user_id"), NEVER_REUSED)
+    __table_args__ = (
+        UniqueConstraint("guild_id", "sealed_user_id"),
+        CheckConstraint("reach IN ('dm', 'thread', 'none')", name="reach"),
+        NEVER_REUSED,
+    )
 
     member_id: Mapped[RowId]
     guild_id: Mapped[GuildId]
@@ -95,6 +105,12 @@ class Member(Base):
     agreed: Mapped[str | None] = mapped_column(String(16))
     agreed_at: Mapped[datetime | None]
     away_since: Mapped[datetime | None]
+    reach: Mapped[str | None] = mapped_column(String(8))
+    reach_problem: Mapped[str | None] = mapped_column(String(16))
+    zone: Mapped[str | None] = mapped_column(String(64))
+    dm_channel_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
+    thread_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
+    off_duty_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 
@@ -125,6 +141,7 @@ class Group(Base):
     meets_by: Mapped[str] = mapped_column(String(8))
     capacity: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[str] = mapped_column(String(8), default="open")
+    hello_first: Mapped[bool] = mapped_column(default=False)
     room_id: Mapped[Snowflake | None] = mapped_column(BigInteger, index=True)
     role_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
@@ -142,12 +159,26 @@ class Facilitator(Base):
 
 
 class Membership(Base):
-    """A seat in a group (active or paused), or a removal that holds."""
+    """What somebody is to a group: seated (active or paused), in line, saying hello, or removed so that it holds.
+
+    States: active and paused hold a seat; offered holds one until `offered_until`; waiting and hello hold none;
+    removed keeps them out. `line_at` is the place in line. `passed` says that they let the seat go that is free now, so
+    that it goes to the next; `unanswered` counts offers that they did not answer in a row. `welcomed_at` is when a
+    facilitator said yes to a hello, so that it is asked once.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (
         UniqueConstraint("group_id", "member_id"),
-        CheckConstraint("state IN ('active', 'paused', 'removed')", name="state"),
+        CheckConstraint("state IN ('active', 'paused', 'removed', 'hello', 'waiting', 'offered')", name="state"),
+        CheckConstraint("state <> 'offered' OR offered_until IS NOT NULL", name="offered_until"),
+        Index(
+            "ix_memberships_line",
+            "group_id",
+            "line_at",
+            sqlite_where=text("state IN ('waiting', 'offered')"),
+            postgresql_where=text("state IN ('waiting', 'offered')"),
+        ),
         NEVER_REUSED,
     )
 
@@ -158,6 +189,48 @@ class Membership(Base):
     joined_at: Mapped[datetime]
     paused_until: Mapped[datetime | None]
     removed_for: Mapped[str | None] = mapped_column(String(16))
+    line_at: Mapped[datetime | None]
+    passed: Mapped[bool] = mapped_column(default=False)
+    offer_no: Mapped[int] = mapped_column(default=0)
+    offered_until: Mapped[datetime | None]
+    unanswered: Mapped[int] = mapped_column(SmallInteger, default=0)
+    welcomed_at: Mapped[datetime | None]
+
+
+class Task(Base):
+    """Something that waits for a facilitator: a hello, or a question before joining. It holds no text.
+
+    `thread_id` is the private thread in which they talk; `channel_id` and `message_id` are the card in the staff
+    channel's task thread. A claim says who has it; `done_at` ends it.
+    """
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        CheckConstraint("kind IN ('hello', 'ask')", name="kind"),
+        Index(
+            "uq_tasks_open",
+            "group_id",
+            "member_id",
+            unique=True,
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+        NEVER_REUSED,
+    )
+
+    task_id: Mapped[RowId]
+    guild_id: Mapped[GuildId]
+    group_id: Mapped[GroupId] = mapped_column(index=True)
+    member_id: Mapped[MemberId] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[datetime]
+    claimed_by: Mapped[int | None] = mapped_column(ForeignKey("members.member_id", ondelete="SET NULL"), index=True)
+    claimed_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    thread_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
+    channel_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
+    message_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
 
 
 class Grant(Base):
@@ -173,7 +246,10 @@ class Grant(Base):
 
 
 class Card(Base):
-    """A message in a channel that shows how things stand, and is redrawn when they change."""
+    """A message in a channel that shows how things stand, and is redrawn when they change.
+
+    `drawn` is a digest of what it shows, so that nothing is redrawn that did not change.
+    """
 
     __tablename__ = "cards"
     __table_args__ = (
@@ -193,6 +269,7 @@ class Card(Base):
     channel_id: Mapped[Snowflake]
     message_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
     posts: Mapped[int] = mapped_column(default=0)
+    drawn: Mapped[str | None] = mapped_column(String(16))
 
 
 class Delivery(Base):
@@ -200,7 +277,8 @@ class Delivery(Base):
 
     States: 0 pending, 1 leased, 2 done, 3 expired, 4 cancelled, 5 dead. `claim_no` fences: whoever holds an older
     number can no longer change the row. `first_send_at` is when it was first tried: from then on it may have been sent.
-    `again` asks for another run after the one that is under way.
+    `again` asks for another run after the one that is under way. Of several due messages with one `collapse_key`, the
+    latest is sent.
     """
 
     __tablename__ = "deliveries"
@@ -213,6 +291,13 @@ class Delivery(Base):
             "next_at",
             sqlite_where=text("state = 0"),
             postgresql_where=text("state = 0"),
+        ),
+        Index(
+            "ix_deliveries_collapse",
+            "collapse_key",
+            "due_at",
+            sqlite_where=text("state = 0 AND collapse_key IS NOT NULL"),
+            postgresql_where=text("state = 0 AND collapse_key IS NOT NULL"),
         ),
         Index("ix_deliveries_leased", "next_at", sqlite_where=text("state = 1"), postgresql_where=text("state = 1")),
         Index("ix_deliveries_ended", "ended_at", sqlite_where=text("state > 1"), postgresql_where=text("state > 1")),
@@ -227,6 +312,7 @@ class Delivery(Base):
     group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.group_id", ondelete="CASCADE"), index=True)
     member_id: Mapped[int | None] = mapped_column(ForeignKey("members.member_id", ondelete="CASCADE"), index=True)
     subject_id: Mapped[int | None] = mapped_column(BigInteger)
+    collapse_key: Mapped[str | None] = mapped_column(String(80))
     priority: Mapped[int] = mapped_column(SmallInteger)
     due_at: Mapped[datetime]
     next_at: Mapped[datetime]
@@ -241,3 +327,17 @@ class Delivery(Base):
     ended_at: Mapped[datetime | None]
     problem: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime]
+
+
+class Process(Base):
+    """A process that runs on this PostgreSQL, and until when it is taken to be alive.
+
+    The living one with the lowest number answers people; all of them deliver.
+    """
+
+    __tablename__ = "processes"
+    __table_args__ = (UniqueConstraint("owner"), NEVER_REUSED)
+
+    process_id: Mapped[RowId]
+    owner: Mapped[str] = mapped_column(String(40))
+    alive_until: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""First shape: servers, members, groups, cards, deliveries."""
+"""First shape: servers, members, groups, cards, deliveries, tasks, processes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,11 +17,13 @@ def upgrade() -> None:
     _make_seats()
     _make_cards()
     _make_deliveries()
+    _make_tasks()
+    _make_processes()
 
 
 def downgrade() -> None:
     seats = ("grants", "memberships", "facilitators")
-    for table in ("deliveries", "cards", *seats, "groups", "members", "guilds", "key_check"):
+    for table in ("processes", "tasks", "deliveries", "cards", *seats, "groups", "members", "guilds", "key_check"):
         op.drop_table(table)
 
 
@@ -49,6 +51,8 @@ def _make_servers() -> None:
         sa.Column("danger_policy", sa.Text(), nullable=False),
         sa.Column("reading_hours", sa.Text(), nullable=False),
         sa.Column("words_version", sa.Integer(), nullable=False),
+        sa.Column("threads_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("task_thread_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("guild_id", name=op.f("pk_guilds")),
     )
@@ -61,7 +65,14 @@ def _make_servers() -> None:
         sa.Column("agreed", sa.String(16), nullable=True),
         sa.Column("agreed_at", UTCDateTime(), nullable=True),
         sa.Column("away_since", UTCDateTime(), nullable=True),
+        sa.Column("reach", sa.String(8), nullable=True),
+        sa.Column("reach_problem", sa.String(16), nullable=True),
+        sa.Column("zone", sa.String(64), nullable=True),
+        sa.Column("dm_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("thread_id", sa.BigInteger(), nullable=True),
+        sa.Column("off_duty_until", UTCDateTime(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.CheckConstraint("reach IN ('dm', 'thread', 'none')", name=op.f("ck_members_reach")),
         _cascade("members", "guild_id", "guilds"),
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_members")),
         sa.UniqueConstraint("guild_id", "sealed_user_id", name=op.f("uq_members_guild_id_sealed_user_id")),
@@ -82,6 +93,7 @@ def _make_groups() -> None:
         sa.Column("meets_by", sa.String(8), nullable=False),
         sa.Column("capacity", sa.SmallInteger(), nullable=False),
         sa.Column("state", sa.String(8), nullable=False),
+        sa.Column("hello_first", sa.Boolean(), nullable=False),
         sa.Column("room_id", sa.BigInteger(), nullable=True),
         sa.Column("role_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
@@ -117,7 +129,19 @@ def _make_seats() -> None:
         sa.Column("joined_at", UTCDateTime(), nullable=False),
         sa.Column("paused_until", UTCDateTime(), nullable=True),
         sa.Column("removed_for", sa.String(16), nullable=True),
-        sa.CheckConstraint("state IN ('active', 'paused', 'removed')", name=op.f("ck_memberships_state")),
+        sa.Column("line_at", UTCDateTime(), nullable=True),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("offer_no", sa.Integer(), nullable=False),
+        sa.Column("offered_until", UTCDateTime(), nullable=True),
+        sa.Column("unanswered", sa.SmallInteger(), nullable=False),
+        sa.Column("welcomed_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('active', 'paused', 'removed', 'hello', 'waiting', 'offered')",
+            name=op.f("ck_memberships_state"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'offered' OR offered_until IS NOT NULL", name=op.f("ck_memberships_offered_until")
+        ),
         _cascade("memberships", "group_id", "groups"),
         _cascade("memberships", "member_id", "members"),
         sa.PrimaryKeyConstraint("membership_id", name=op.f("pk_memberships")),
@@ -125,6 +149,7 @@ def _make_seats() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_memberships_member_id"), "memberships", ["member_id"])
+    _partial("ix_memberships_line", "memberships", ["group_id", "line_at"], "state IN ('waiting', 'offered')")
     op.create_table(
         "grants",
         sa.Column("group_id", _row_id(), nullable=False),
@@ -148,6 +173,7 @@ def _make_cards() -> None:
         sa.Column("channel_id", sa.BigInteger(), nullable=False),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
         sa.Column("posts", sa.Integer(), nullable=False),
+        sa.Column("drawn", sa.String(16), nullable=True),
         _cascade("cards", "guild_id", "guilds"),
         _cascade("cards", "group_id", "groups"),
         sa.PrimaryKeyConstraint("card_id", name=op.f("pk_cards")),
@@ -168,6 +194,7 @@ def _make_deliveries() -> None:
         sa.Column("group_id", _row_id(), nullable=True),
         sa.Column("member_id", _row_id(), nullable=True),
         sa.Column("subject_id", sa.BigInteger(), nullable=True),
+        sa.Column("collapse_key", sa.String(80), nullable=True),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", UTCDateTime(), nullable=False),
         sa.Column("next_at", UTCDateTime(), nullable=False),
@@ -193,8 +220,53 @@ def _make_deliveries() -> None:
     for column in ("guild_id", "group_id", "member_id"):
         op.create_index(op.f(f"ix_deliveries_{column}"), "deliveries", [column])
     _partial("ix_deliveries_due", "deliveries", ["priority", "next_at"], "state = 0")
+    where = "state = 0 AND collapse_key IS NOT NULL"
+    _partial("ix_deliveries_collapse", "deliveries", ["collapse_key", "due_at"], where)
     _partial("ix_deliveries_leased", "deliveries", ["next_at"], "state = 1")
     _partial("ix_deliveries_ended", "deliveries", ["ended_at"], "state > 1")
+
+
+def _make_tasks() -> None:
+    op.create_table(
+        "tasks",
+        sa.Column("task_id", _row_id(), autoincrement=True, nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), nullable=False),
+        sa.Column("group_id", _row_id(), nullable=False),
+        sa.Column("member_id", _row_id(), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("claimed_by", _row_id(), nullable=True),
+        sa.Column("claimed_at", UTCDateTime(), nullable=True),
+        sa.Column("done_at", UTCDateTime(), nullable=True),
+        sa.Column("outcome", sa.String(16), nullable=True),
+        sa.Column("thread_id", sa.BigInteger(), nullable=True),
+        sa.Column("channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("message_id", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("kind IN ('hello', 'ask')", name=op.f("ck_tasks_kind")),
+        _cascade("tasks", "guild_id", "guilds"),
+        _cascade("tasks", "group_id", "groups"),
+        _cascade("tasks", "member_id", "members"),
+        sa.ForeignKeyConstraint(
+            ["claimed_by"], ["members.member_id"], name=op.f("fk_tasks_claimed_by_members"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("task_id", name=op.f("pk_tasks")),
+        sqlite_autoincrement=True,
+    )
+    for column in ("guild_id", "group_id", "member_id", "claimed_by"):
+        op.create_index(op.f(f"ix_tasks_{column}"), "tasks", [column])
+    _partial("uq_tasks_open", "tasks", ["group_id", "member_id"], "done_at IS NULL", unique=True)
+
+
+def _make_processes() -> None:
+    op.create_table(
+        "processes",
+        sa.Column("process_id", _row_id(), autoincrement=True, nullable=False),
+        sa.Column("owner", sa.String(40), nullable=False),
+        sa.Column("alive_until", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("process_id", name=op.f("pk_processes")),
+        sa.UniqueConstraint("owner", name=op.f("uq_processes_owner")),
+        sqlite_autoincrement=True,
+    )
 
 
 def _cascade(table: str, column: str, parent: str) -> sa.ForeignKeyConstraint:

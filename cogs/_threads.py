@@ -1,0 +1,74 @@
+"""Private threads: for one member to be written to, or for a member and facilitators to talk.
+
+Whoever manages threads in the channel above can read them too; the words that lead there say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import discord
+
+from peerbot.bot import PeerBot
+
+REASON = "peerbot: private thread"
+"""What the audit log says; moderators read it, so it says nothing more."""
+KEPT_OPEN = 10080
+"""Minutes without a message after which Discord archives a thread: a week, the longest that there is."""
+THREAD_ARCHIVED = 50083
+PERSON_GONE = frozenset({10007, 10013})
+
+
+async def open_thread(
+    bot: PeerBot, guild_id: int, channel_id: int, name: str, user_ids: Sequence[int]
+) -> discord.Thread | None:
+    """Return the private thread of this name with these people in it, made unless an earlier try has made it.
+
+    The name must be of one use only. Return None while the server is not in sight or the channel is no text channel;
+    raises what discord.py raises when Discord refuses. Who has left the server, or cannot see the channel, is left out.
+    """
+    server = bot.get_guild(guild_id)
+    channel = server.get_channel(channel_id) if server is not None else None
+    if server is None or server.unavailable or not isinstance(channel, discord.TextChannel):
+        return None
+    thread = _made_before(server, channel, name)
+    if thread is None:
+        thread = await channel.create_thread(
+            name=name,
+            type=discord.ChannelType.private_thread,
+            auto_archive_duration=KEPT_OPEN,
+            invitable=False,
+            reason=REASON,
+        )
+    for user_id in user_ids:
+        await add_person(thread, user_id)
+    return thread
+
+
+async def add_person(thread: discord.Thread, user_id: int) -> bool:
+    """Put a person into a thread, waking it if it sleeps; return False when they are not there to be put in."""
+    try:
+        await thread.add_user(discord.Object(user_id))
+    except discord.NotFound as problem:
+        if problem.code not in PERSON_GONE:
+            raise
+        return False
+    except discord.Forbidden as problem:
+        if problem.code != 50001:  # noqa: PLR2004 - Missing Access: they cannot see the channel above
+            raise
+        return False
+    except discord.HTTPException as problem:
+        if problem.code != THREAD_ARCHIVED:
+            raise
+        await thread.edit(archived=False, reason=REASON)
+        await thread.add_user(discord.Object(user_id))
+    return True
+
+
+def _made_before(server: discord.Guild, channel: discord.TextChannel, name: str) -> discord.Thread | None:
+    mine = (
+        thread
+        for thread in server.threads
+        if thread.parent_id == channel.id and thread.name == name and thread.owner_id == server.me.id
+    )
+    return next(mine, None)
