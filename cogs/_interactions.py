@@ -75,6 +75,17 @@ class Answer:
             locale=str(interaction.locale),
         )
 
+    def actor_in(self, guild_id: int) -> Actor:
+        """The person who asked, as a member of a server: also from a letter in a direct message, with no rights there.
+
+        The server in a button's id is a claim; whatever rule gets this actor looks for what is theirs in that server.
+        """
+        if self.interaction.guild_id is None:
+            return Actor(guild_id=guild_id, user_id=self.interaction.user.id, locale=str(self.interaction.locale))
+        if self.interaction.guild_id != guild_id:
+            raise PeerbotError(OLD_BUTTON)
+        return self.actor
+
     async def defer(self) -> None:
         """Show the person that an answer is coming, unless there is one."""
         async with self._lock:
