@@ -33,6 +33,7 @@ DEFER_AFTER = 1.0
 FORM_LIFE = 15 * 60.0
 """Seconds that the library remembers an open form; ours work longer, through the router."""
 UNKNOWN_INTERACTION = 10062
+ANSWERED = 40060
 UNSENT = (discord.HTTPException, aiohttp.ClientError, OSError)
 """What the library lets through when Discord refuses an answer or the connection is lost."""
 OLD_BUTTON = _("This button is from an older time. /groups and /my show what there is now.")
@@ -173,8 +174,8 @@ async def _explain(answer: Answer, problem: Exception) -> None:
         text = problem.text
     elif isinstance(problem, app_commands.CheckFailure):
         text = _("You can't use this here.")
-    elif isinstance(problem, discord.NotFound) and problem.code == UNKNOWN_INTERACTION:
-        log.info("An interaction expired before it was answered.")
+    elif isinstance(problem, discord.HTTPException) and problem.code in {UNKNOWN_INTERACTION, ANSWERED}:
+        log.info("An interaction expired, or was answered by another process, before it was answered here.")
         return
     else:
         reference = secrets.token_hex(3).upper()
@@ -363,6 +364,8 @@ def form(name: str, state: str | int, title: str, *fields: ui.Item[Any]) -> ui.M
 
 async def route(interaction: Anyone) -> None:
     """Answer presses, choices and sent forms, those that no version knows any more included."""
+    if not await cast("PeerBot", interaction.client).presence.may_answer():
+        return  # another process answers
     custom_id = str((interaction.data or {}).get("custom_id", ""))
     if interaction.type is discord.InteractionType.modal_submit:
         async with answering(interaction) as answer:

@@ -349,6 +349,11 @@ class Setup(commands.Cog):
         if not self.learn_countries.is_running():
             self.learn_countries.start()
 
+    @commands.Cog.listener()
+    async def on_lead(self) -> None:
+        """Learn what was chosen while another process answered."""
+        await self.on_ready()
+
     async def cog_unload(self) -> None:
         """Stop learning."""
         self.learn_countries.cancel()

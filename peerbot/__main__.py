@@ -327,7 +327,7 @@ async def _report_until_ready(bot: PeerBot) -> None:
 
 
 async def _close(bot: PeerBot) -> None:
-    await bot.dispatcher.stop()
+    await bot.leave_work()
     # Not wait_for: it forgets that it was cancelled when what it waits for ends in the same moment (Python 3.11).
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_WITHIN):

@@ -19,10 +19,13 @@ import yarl
 from discord import app_commands
 from discord.ext import commands
 
+from peerbot.budget import SendBudget
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database
 from peerbot.dispatcher import Courier, Dispatcher, Outbox
+from peerbot.errors import DatabaseBusy, OutcomeUnknown
+from peerbot.processes import Presence, Standing
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,17 @@ LONGEST_WAIT = 30.0
 """Seconds that the library may wait out a rate limit; longer ones go back to the outbox, before their lease ends."""
 
 
+UNCOUNTED = ("/api/v10/interactions/", "/api/v10/webhooks/")
+"""Answers to interactions, which Discord does not count (topics/rate-limits.mdx) and nobody shall wait for."""
+
+
+class Tree(app_commands.CommandTree["PeerBot"]):
+    """Commands that are answered by one process of several."""
+
+    async def interaction_check(self, interaction: discord.Interaction[PeerBot]) -> bool:
+        return await interaction.client.presence.may_answer()
+
+
 class PeerBot(commands.AutoShardedBot):
     """The bot of one process."""
 
@@ -66,7 +80,8 @@ class PeerBot(commands.AutoShardedBot):
         guild_ready_timeout: float = 2.0,
     ) -> None:
         point_at(settings.discord_url)
-        trace: dict[str, Any] = {} if http_trace is None else {"http_trace": http_trace}
+        trace = http_trace or aiohttp.TraceConfig()
+        trace.on_request_start.append(self._begin_request)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -78,14 +93,18 @@ class PeerBot(commands.AutoShardedBot):
             max_ratelimit_timeout=LONGEST_WAIT,
             guild_ready_timeout=guild_ready_timeout,
             allowed_installs=app_commands.AppInstallationType(guild=True),
-            **trace,
+            tree_cls=Tree,
+            http_trace=trace,
         )
         self.settings = settings
         self.db = db
         self.clock = clock
         self.outbox = Outbox()
         self.help_countries: dict[int, str] = {}
+        self.budget = SendBudget()
         self.dispatcher = Dispatcher(db, clock, self.outbox, owner=owner)
+        self.presence = Presence(db, owner, self._in_touch)
+        self.presence.changed = self._stands
         self._identifies_at_once = 1
         self._last_bucket = 0
 
@@ -95,7 +114,24 @@ class PeerBot(commands.AutoShardedBot):
             # Not load_extension: it runs a module anew for each bot, and what modules register would exist twice.
             await import_module(name).setup(self)
         await sync_commands(self)
+        try:
+            await self.presence.say_alive()
+        except (DatabaseBusy, OutcomeUnknown):
+            log.warning("The database does not answer yet.")
+        self.presence.start()
         self.dispatcher.start(self.courier)
+
+    async def _begin_request(self, _session: object, _context: object, params: aiohttp.TraceRequestStartParams) -> None:
+        if not params.url.path.startswith(UNCOUNTED):
+            await self.budget.take()
+
+    def _in_touch(self) -> bool:
+        return any(not shard.is_closed() for shard in self.shards.values())
+
+    def _stands(self, standing: Standing) -> None:
+        self.budget.share_with(standing.living)
+        if standing.leads and self.is_ready():
+            self.dispatch("lead")  # what others saw and this one passed over is looked at anew
 
     async def on_guild_available(self, _guild: discord.Guild) -> None:
         """Deliver at once what waited for a server to be in sight; after a start that is what a kill left open."""
@@ -114,8 +150,12 @@ class PeerBot(commands.AutoShardedBot):
 
     async def stop(self) -> None:
         """Finish what is in flight and leave Discord."""
-        await self.dispatcher.stop()
+        await self.leave_work()
         await self.close()
+
+    async def leave_work(self) -> None:
+        """Finish what is in flight, and leave the rest and the answering to others."""
+        await asyncio.gather(self.dispatcher.stop(), self.presence.stop())
 
 
 def point_at(discord_url: str | None) -> None:

@@ -114,6 +114,10 @@ def load(**overrides: Any) -> Settings:
             raise ConfigurationWrong(f"{variable} is not set. {_how_to_get(variable)}") from None
         expected = error["msg"].removeprefix("Value error, ")
         raise ConfigurationWrong(f"{variable} is wrong. Expected: {expected}.") from None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationWrong(
+            "The file .env cannot be read. It must be a text file in UTF-8 that I may read."
+        ) from None
 
 
 def _how_to_get(variable: str) -> str:

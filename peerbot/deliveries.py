@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import ColumnElement, case, delete, func, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot.models import Delivery
 from peerbot.types import insert_into
 
-LEASE = timedelta(seconds=60)
-"""How long a claim holds. Shorter than the time in which Discord recognises a nonce, which it calls minutes."""
+LEASE = timedelta(seconds=45)
+"""How long a claim holds: what a frozen process holds is taken over within a minute, and while Discord still recognises
+the nonce, which it says to do for minutes."""
 KEEP = timedelta(days=7)
 """How long a row stays after its end, to be looked at and to keep its key taken."""
 
@@ -53,6 +55,7 @@ async def plan(
     priority: Priority = Priority.NOTE,
     again: bool = False,
     collapse: str | None = None,
+    early: timedelta = timedelta(),
     channel_id: int | None = None,
     group_id: int | None = None,
     member_id: int | None = None,
@@ -61,9 +64,10 @@ async def plan(
     """Plan a delivery and return its id; the same key is planned once.
 
     With `again` the row stands for a state to be reached (access, a card): planning it anew runs it anew, after the run
-    that may be under way. Of several due messages with the same `collapse`, only the latest is sent.
+    that may be under way. Of several due messages with the same `collapse`, only the latest is sent. What need not be
+    exact may come up to `early` before it is due, at a moment of its own, so that not all of an hour is due at once.
     """
-    due = due_at or now
+    due = (due_at or now) - early * (crc32(f"{guild_id}:{kind}:{key}".encode()) / 2**32)
     row = insert_into(session, Delivery).values(
         dedupe_key=f"{guild_id}:{kind}:{key}",
         kind=kind,
@@ -105,7 +109,10 @@ async def plan(
 async def claim(
     session: AsyncSession, *, now: datetime, owner: str, limit: int, lease: timedelta = LEASE
 ) -> list[Delivery]:
-    """Claim up to `limit` rows: first those whose lease ran out, then what is due, the most urgent first."""
+    """Claim up to `limit` rows: first those whose lease ran out, then what is due, the most urgent first.
+
+    Of several due rows with one collapse key the latest is claimed, and the others are cancelled.
+    """
     expired = (_is(LEASED), Delivery.next_at <= _machine_time(session))
     rows = list(await _claim(session, expired, Delivery.next_at, now=now, owner=owner, limit=limit, lease=lease))
     for priority in Priority:
@@ -115,7 +122,28 @@ async def claim(
         due = (_is(PENDING), Delivery.priority == literal_column(str(int(priority))), Delivery.next_at <= now)
         rest = limit - len(rows)
         rows += await _claim(session, due, Delivery.next_at, now=now, owner=owner, limit=rest, lease=lease)
-    return rows
+    return await _latest_only(session, rows, now)
+
+
+async def _latest_only(session: AsyncSession, rows: list[Delivery], now: datetime) -> list[Delivery]:
+    keys = {row.collapse_key for row in rows if row.collapse_key is not None}
+    if not keys:
+        return rows
+    due = (_is(PENDING), Delivery.collapse_key.in_(keys), Delivery.due_at <= now)
+    others = (await session.scalars(select(Delivery).where(*due).with_for_update(skip_locked=True))).all()
+    latest: dict[str, Delivery] = {}
+    for row in sorted([*rows, *others], key=lambda each: (each.due_at, each.delivery_id)):
+        if row.collapse_key is not None:
+            latest[row.collapse_key] = row
+    chosen = {row.delivery_id for row in latest.values()}
+    overtaken = [each.delivery_id for each in (*rows, *others) if each.collapse_key and each.delivery_id not in chosen]
+    if overtaken:
+        ended = {"state": CANCELLED, "ended_at": now, "problem": "overtaken"}
+        await session.execute(
+            update(Delivery).where(Delivery.delivery_id.in_(overtaken)).values(**ended),
+            execution_options={"synchronize_session": False},
+        )
+    return [row for row in rows if row.delivery_id not in overtaken]
 
 
 async def _claim(
@@ -206,6 +234,12 @@ async def _acknowledge(session: AsyncSession, delivery: Delivery, **changes: Any
     )
     statement = update(Delivery).where(*fence).values(**changes).returning(Delivery.state)
     return await session.scalar(statement.execution_options(synchronize_session=False))
+
+
+async def ended(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[Delivery]:
+    """Return those of some deliveries that have ended, whoever carried them out."""
+    which = (Delivery.delivery_id.in_(delivery_ids), Delivery.state > literal_column("1"))
+    return (await session.scalars(select(Delivery).where(*which))).all()
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, members
+from peerbot import budget, deliveries, members
 from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
@@ -28,8 +28,11 @@ log = logging.getLogger(__name__)
 
 SWEEP = 5.0
 """Seconds after which it looks by itself."""
-BATCH = 16
-"""Deliveries under way at once; one that takes long keeps its own place and nobody else's."""
+BATCH = 32
+"""Deliveries under way at once; one that takes long keeps its own place and nobody else's. With answers of Discord that
+take half a second, fewer would not use up the send budget."""
+REMEMBERED = 60.0
+"""Seconds for which somebody may still ask what became of a delivery that this process planned."""
 ATTEMPTS = 8
 """Tries that a mistake of our own gets."""
 LONGEST_RUN = deliveries.LEASE * 0.75
@@ -82,8 +85,13 @@ class NotNeeded:
     """It is no longer true, so nothing was sent."""
 
 
+@dataclass(frozen=True)
+class TooLate:
+    """It would be of no use any more, so nothing was sent."""
+
+
 LATER = (Retry, Uncertain, Mistake)
-Outcome = Sent | Gone | Retry | Uncertain | Mistake | NotNeeded
+Outcome = Sent | Gone | Retry | Uncertain | Mistake | NotNeeded | TooLate
 Step = Callable[[AsyncSession, Delivery, datetime], Awaitable[None]]
 
 
@@ -159,7 +167,7 @@ class Dispatcher:
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
-        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
         self._unwatch: Callable[[], None] | None = None
 
     def start(self, courier: Courier) -> None:
@@ -197,11 +205,16 @@ class Dispatcher:
 
     async def outcomes(self, delivery_ids: Sequence[int], *, within: float = 2.0) -> list[Outcome | None]:
         """Wait some seconds for what became of several; None for each that is still under way."""
-        waiting = [self._waiting.get(delivery_id) for delivery_id in delivery_ids]
-        known = [future for future in waiting if future is not None]
-        if known:
-            await asyncio.wait(known, timeout=within)
-        return [future.result() if future is not None and future.done() else None for future in waiting]
+        waiting = {number: self._waiting[number][1] for number in delivery_ids if number in self._waiting}
+        if waiting:
+            await asyncio.wait(waiting.values(), timeout=within)
+        outcomes = {number: future.result() for number, future in waiting.items() if future.done()}
+        unknown = [number for number in delivery_ids if number not in outcomes]
+        if unknown:  # another process may have carried it out
+            with suppress(DatabaseBusy):
+                async with self.db.read() as session:
+                    outcomes |= {row.delivery_id: _told_by(row) for row in await deliveries.ended(session, unknown)}
+        return [outcomes.get(number) for number in delivery_ids]
 
     async def is_idle(self) -> bool:
         """Return whether nothing is due at this moment and nothing is under way."""
@@ -211,16 +224,26 @@ class Dispatcher:
             return await deliveries.is_drained(session, now=self.clock.now())
 
     def _planned(self, planned: list[int]) -> None:
+        loop = asyncio.get_running_loop()
         for delivery_id in planned:
             if delivery_id not in self._waiting:
-                self._waiting[delivery_id] = asyncio.get_running_loop().create_future()
+                self._waiting[delivery_id] = (loop.time(), loop.create_future())
         self._wake.set()
+
+    def _forget_unasked(self) -> None:
+        """Forget what nobody can be waiting for any more; another process carried it out, or it waits for long."""
+        long_ago = asyncio.get_running_loop().time() - REMEMBERED
+        for delivery_id, (since, _future) in list(self._waiting.items()):
+            if since > long_ago:
+                return  # they are in the order in which they were planned
+            del self._waiting[delivery_id]
 
     async def _work(self) -> None:
         while not self._stopping:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), SWEEP)
             self._wake.clear()
+            self._forget_unasked()
             try:
                 await self._drain()
             except (DatabaseBusy, OutcomeUnknown):
@@ -256,6 +279,7 @@ class Dispatcher:
         self._wake.set()  # a place is free, and the row may run again, at once or later
 
     async def _carry(self, delivery: Delivery) -> None:
+        budget.urgency.set(delivery.priority)
         try:
             async with asyncio.timeout(LONGEST_RUN.total_seconds()):
                 outcome = await self._outcome_of(delivery)
@@ -269,7 +293,7 @@ class Dispatcher:
         outcome, state = await self._acknowledge(delivery, outcome)
         if state == deliveries.PENDING and not isinstance(outcome, LATER):
             return  # it was asked for anew meanwhile: whoever waits, waits for that run
-        waiting = self._waiting.pop(delivery.delivery_id, None)
+        _since, waiting = self._waiting.pop(delivery.delivery_id, (0.0, None))
         if waiting is not None and not waiting.done():
             waiting.set_result(outcome)
 
@@ -278,7 +302,7 @@ class Dispatcher:
         if delivery.kind in self.outbox.steps:
             return Sent()  # it runs in the transaction that acknowledges it
         if delivery.not_after is not None and now > delivery.not_after:
-            return NotNeeded()
+            return TooLate()
         assert self.courier is not None, "start() gives the courier"  # noqa: S101
         unsure_since = delivery.first_send_at or now
         if delivery.kind in self.outbox.messages and now - unsure_since > NONCE_WINDOW:
@@ -324,6 +348,8 @@ class Dispatcher:
                 return state
             case NotNeeded():
                 return await deliveries.finish(session, delivery, deliveries.CANCELLED, now=now)
+            case TooLate():
+                return await deliveries.finish(session, delivery, deliveries.EXPIRED, now=now)
             case Gone(problem):
                 return await self._bury(session, delivery, problem, now)
             case Mistake(problem) if delivery.attempts >= ATTEMPTS:
@@ -353,10 +379,20 @@ class Dispatcher:
         with suppress(DatabaseBusy, OutcomeUnknown):
             while not self._stopping:
                 async with self.db.begin(wait=BACKGROUND) as session:
-                    if not await deliveries.purge(session, now=self.clock.now()):
-                        await members.forget_idle(session, now=self.clock.now())
+                    now = self.clock.now()
+                    if not (await deliveries.purge(session, now=now) or await members.forget_idle(session, now=now)):
                         return
 
 
 def _back_off(attempts: int) -> timedelta:
-    return timedelta(seconds=min(2.0**attempts, 300.0))
+    return timedelta(seconds=min(2.0 ** min(attempts, 10), 300.0))
+
+
+def _told_by(row: Delivery) -> Outcome:
+    """Return what became of a delivery, as its row tells."""
+    outcomes: dict[int, Outcome] = {
+        deliveries.DONE: Sent(row.message_id),
+        deliveries.EXPIRED: TooLate(),
+        deliveries.CANCELLED: NotNeeded(),
+    }
+    return outcomes.get(row.state) or Gone(row.problem or "")

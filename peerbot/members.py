@@ -16,12 +16,15 @@ from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot.errors import KeyWrong
-from peerbot.models import Delivery, Facilitator, Grant, KeyCheck, Member, Membership
+from peerbot.models import Delivery, Facilitator, Grant, KeyCheck, Member, Membership, Task
 from peerbot.types import insert_into
 
 _CHECK = b"peerbot"
 IDLE = timedelta(days=1)
 """How long somebody of whom nothing is kept is still known, such as between reading an agreement and joining."""
+
+MOST_FORGOTTEN = 500
+"""Members who are forgotten in one transaction."""
 
 
 class Seal:
@@ -61,9 +64,11 @@ async def of(session: AsyncSession, guild_id: int, user_id: int, *, now: datetim
     sealed = seal_of(session).close(guild_id, user_id)
     values = {"guild_id": guild_id, "sealed_user_id": sealed, "locale": locale, "created_at": now}
     made = insert_into(session, Member).values(values)
-    await session.execute(made.on_conflict_do_nothing(index_elements=["guild_id", "sealed_user_id"]))
-    member = await session.scalar(_sealed(guild_id, sealed))
-    assert member is not None, "the row was there or has just been made"  # noqa: S101
+    known = _sealed(guild_id, sealed).with_for_update(read=True, key_share=True)  # nobody forgets them meanwhile
+    member = None
+    while member is None:  # once more, if they were just being forgotten
+        await session.execute(made.on_conflict_do_nothing(index_elements=["guild_id", "sealed_user_id"]))
+        member = await session.scalar(known)
     if locale is not None:
         member.locale = locale
     return member
@@ -125,7 +130,10 @@ def _sealed(guild_id: int, sealed: bytes) -> Select[Member]:
 
 async def forget_idle(session: AsyncSession, *, now: datetime) -> int:
     """Delete members of whom nothing else is kept any more; return how many. They may come back as if new."""
-    kept = [table.member_id for table in (Membership, Facilitator, Grant, Delivery)]
+    kept = [table.member_id for table in (Membership, Facilitator, Grant, Delivery, Task)]
     idle = (Member.created_at < now - IDLE, *(~exists().where(column == Member.member_id) for column in kept))
-    gone = delete(Member).where(*idle).returning(Member.member_id).execution_options(synchronize_session=False)
-    return len((await session.scalars(gone)).all())
+    # Locked first and then looked at anew: somebody may be joining a group at this moment.
+    candidates = select(Member.member_id).where(*idle).limit(MOST_FORGOTTEN).with_for_update(skip_locked=True)
+    chosen = (await session.scalars(candidates)).all()
+    gone = delete(Member).where(Member.member_id.in_(chosen), *idle).returning(Member.member_id)
+    return len((await session.scalars(gone.execution_options(synchronize_session=False))).all())

@@ -319,7 +319,7 @@ class Delivery(Base):
     not_after: Mapped[datetime | None]
     state: Mapped[int] = mapped_column(SmallInteger, default=0)
     again: Mapped[bool] = mapped_column(default=False)
-    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
     claim_no: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str | None] = mapped_column(String(40))
     first_send_at: Mapped[datetime | None]

@@ -89,6 +89,7 @@ def postgres_url(postgres_database: str) -> Iterator[str]:
         )
         connection.execute("DELETE FROM guilds")  # all else belongs to one, and goes with it
         connection.execute("DELETE FROM key_check")
+        connection.execute("DELETE FROM processes")
 
 
 @pytest.fixture(scope="session")

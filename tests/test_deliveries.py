@@ -173,7 +173,7 @@ async def test_a_claim_names_its_owner_and_counts_the_attempt(db: Database, now:
             LEASED, f"process {attempt}", attempt, attempt,
         )  # fmt: skip
         assert claimed.first_send_at == now
-        assert timedelta(seconds=50) < claimed.next_at - datetime.now(UTC) <= deliveries.LEASE
+        assert timedelta(seconds=40) < claimed.next_at - datetime.now(UTC) <= deliveries.LEASE
         await run_out(db)
 
 
@@ -227,6 +227,41 @@ async def test_an_ended_row_says_how_and_when(db: Database, now: datetime) -> No
             await deliveries.finish(session, claimed, state, now=now + MINUTE, message_id=7, problem="why")
         ended = await row(db, claimed.delivery_id)
         assert (ended.state, ended.ended_at, ended.message_id, ended.problem) == (state, now + MINUTE, 7, "why")
+
+
+async def test_of_several_due_messages_of_one_subject_only_the_latest_is_claimed(db: Database, now: datetime) -> None:
+    async with db.begin() as session:
+        one_day, one_hour, tomorrow = [
+            await plan(session, key, now - 3 * MINUTE, due_at=at, collapse="meeting:1")
+            for key, at in (("a", now - 2 * MINUTE), ("b", now - MINUTE), ("c", now + MINUTE))
+        ]
+        other = await plan(session, "d", now, collapse="meeting:2")
+        plain = await plan(session, "e", now)
+    claimed = {delivery.delivery_id for delivery in await claim(db, now)}
+    assert claimed == {one_hour, other, plain}
+    assert (await row(db, one_day)).state == CANCELLED
+    assert (await row(db, tomorrow)).state == PENDING
+
+
+async def test_the_latest_is_sent_also_when_a_claim_has_no_place_for_it(db: Database, now: datetime) -> None:
+    async with db.begin() as session:
+        for number in range(5):
+            at = now - (9 - number) * MINUTE
+            await plan(session, str(number), now - 10 * MINUTE, due_at=at, collapse="meeting:1")
+    claimed = [*await claim(db, now, limit=2), *await claim(db, now, limit=2)]
+    assert [delivery.dedupe_key.rsplit(":", 1)[-1] for delivery in claimed] == ["4"]
+    assert await claim(db, now) == []
+
+
+async def test_what_need_not_be_exact_is_spread_over_the_time_before_it_is_due(db: Database, now: datetime) -> None:
+    async with db.begin() as session:
+        ids = [
+            await plan(session, str(number), now, due_at=now + 60 * MINUTE, early=15 * MINUTE) for number in range(200)
+        ]
+    due = [((await row(db, delivery_id)).due_at - now) / MINUTE for delivery_id in ids]
+    assert all(45 < minutes <= 60 for minutes in due)
+    in_each_minute = [sum(minute < minutes <= minute + 1 for minutes in due) for minute in range(45, 60)]
+    assert max(in_each_minute) <= 30, "no minute has all of them"
 
 
 async def test_two_processes_share_no_row(db: Database, two: Database, now: datetime) -> None:

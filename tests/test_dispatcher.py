@@ -16,7 +16,7 @@ from peerbot import deliveries, dispatcher
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database
-from peerbot.deliveries import CANCELLED, DEAD, DONE, LEASED, PENDING, Priority
+from peerbot.deliveries import CANCELLED, DEAD, DONE, EXPIRED, LEASED, PENDING, Priority
 from peerbot.dispatcher import ATTEMPTS, Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
 from peerbot.models import Delivery, Guild
 
@@ -118,7 +118,7 @@ async def test_what_is_no_longer_true_is_cancelled(at_work: Running) -> None:
 
 async def test_what_would_come_too_late_is_not_sent(at_work: Running) -> None:
     row = await at_work.run("late", not_after=at_work.clock.now() - HOUR)
-    assert row.state == CANCELLED
+    assert row.state == EXPIRED
     assert at_work.courier.sent == []
 
 

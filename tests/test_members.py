@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ from sqlalchemy import delete, select
 from peerbot import deliveries, departures, facilitators, groups, members, staff
 from peerbot.access import Wanted, decide, record
 from peerbot.config import Settings, decode_key
-from peerbot.database import Database, connect
+from peerbot.database import BACKGROUND, Database, connect
 from peerbot.errors import KeyWrong
 from peerbot.members import Seal
 from peerbot.models import Delivery, Guild, KeyCheck, Member
@@ -278,6 +279,26 @@ async def test_whoever_nothing_is_kept_of_is_forgotten(db: Database, guild: Guil
         assert await members.find(session, GUILD, LEO) is None
         assert await members.find(session, GUILD, MAYA) is not None
         assert await members.find(session, GUILD, FACILITATOR) is not None
+
+
+async def test_whoever_is_joining_at_this_moment_is_not_forgotten(db: Database, guild: Guild, now: datetime) -> None:
+    later = now + timedelta(days=2)
+    async with db.begin() as session:
+        group = await make_group(session, now=now)
+        await members.of(session, GUILD, LEO, now=now)
+
+    async def forget() -> None:
+        async with db.begin(wait=BACKGROUND) as session:
+            await members.forget_idle(session, now=later)
+
+    async with db.begin() as session:
+        await seat(session, group, LEO, now=later)
+        forgetting = asyncio.create_task(forget())
+        await asyncio.wait({forgetting}, timeout=0.3)
+    await forgetting
+    async with db.read() as session:
+        assert await members.find(session, GUILD, LEO) is not None
+        assert await groups.seats_taken(session, group.group_id) == 1
 
 
 async def test_a_database_that_nobody_used_is_not_the_one_to_change_the_key_of(db: Database) -> None:

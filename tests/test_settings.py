@@ -144,3 +144,10 @@ def test_the_example_file_as_it_stands_asks_for_what_has_to_be_filled_in(
     monkeypatch.setenv("PEERBOT_DISCORD_TOKEN", TOKEN)
     with pytest.raises(ConfigurationWrong, match="PEERBOT_DATA_KEY is not set"):
         config.load()
+
+
+def test_a_file_of_settings_in_another_encoding_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes("PEERBOT_DISCORD_TOKEN=geheim\n".encode("utf-16"))
+    with pytest.raises(ConfigurationWrong, match=r"\.env cannot be read"):
+        config.load()

@@ -117,6 +117,11 @@ class Groups(commands.Cog):
             await tending.ask_close(answer, group)
 
     @commands.Cog.listener()
+    async def on_lead(self) -> None:
+        """Catch up with what another process did not see to its end."""
+        await self.on_ready()
+
+    @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Catch up with what happened while peerbot was away; once an hour after that."""
         if self.catch_up.is_running():
@@ -131,6 +136,8 @@ class Groups(commands.Cog):
     @tasks.loop(hours=1)
     async def catch_up(self) -> None:
         """Compare every server with the database; one that fails does not stop the others."""
+        if not self.bot.presence.leads:
+            return
         for server in list(self.bot.guilds):
             try:
                 await self.reconcile(server)
@@ -182,23 +189,31 @@ class Groups(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Catch up with a server that peerbot comes back to."""
+        if not self.bot.presence.leads:
+            return
         await self.reconcile(guild)
 
     @commands.Cog.listener()
     async def on_raw_member_remove(self, payload: discord.RawMemberRemoveEvent) -> None:
         """Keep the seats of somebody who left the server."""
+        if not self.bot.presence.leads:
+            return
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             await departures.leave(session, payload.guild_id, payload.user.id, now=self.bot.clock.now())
 
     @commands.Cog.listener()
     async def on_member_join(self, member: discord.Member) -> None:
         """Give somebody who came back in time what was theirs."""
+        if not self.bot.presence.leads:
+            return
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             await departures.come_back(session, member.guild.id, member.id, now=self.bot.clock.now())
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """Tell facilitators when a group's room was deleted."""
+        if not self.bot.presence.leads:
+            return
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             await staff.tell_room_gone(session, channel.guild.id, channel.id, now=self.bot.clock.now())
 

@@ -22,7 +22,8 @@ from peerbot.text import Reader, Verbatim, _
 
 REASON = "peerbot: group membership"
 """What the audit log says; moderators read it, so it says nothing more."""
-NOT_READY = Retry("not ready", timedelta(seconds=2))
+NOT_IN_SIGHT = Retry("server not in sight")
+LOOK_AGAIN = Retry("server not in sight", timedelta(hours=1))
 IN_ROOM = discord.Permissions(view_channel=True, send_messages=True, read_message_history=True)
 FULL_CATEGORY = 50
 FOR_MEMBER = 1
@@ -56,7 +57,7 @@ class GroupEffects:
             return NotNeeded()
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return NOT_READY
+            return self._out_of_sight(server)
         # A role that was deleted is wanted no more; the room does not wait for it.
         wanted = {grant for grant in decided.wanted if grant[0] == "room" or server.get_role(grant[1]) is not None}
         if wanted - decided.held:
@@ -68,13 +69,17 @@ class GroupEffects:
             if problem.code not in PERSON_GONE:
                 raise
             return NotNeeded()  # they have left the server; coming back plans it anew
-        take = decided.held - wanted
-        for kind, target_id in sorted(take):
-            await self._take(server, kind, target_id, decided.user_id)
-        if take:
+        # The room goes first: a role that is not for us to take must not keep it open.
+        take = sorted(decided.held - wanted, reverse=True)
+        taken = [grant for grant in take if await self._take(server, *grant, decided.user_id)]
+        if taken:
             async with self.bot.db.begin(wait=BACKGROUND) as session:
-                await access.forget(session, delivery, take)
-        return Sent() if all(given) else Gone(access.ROLE_ABOVE)
+                await access.forget(session, delivery, frozenset(taken))
+        return Sent() if all(given) and len(taken) == len(take) else Gone(access.ROLE_ABOVE)
+
+    def _out_of_sight(self, server: discord.Guild | None) -> Outcome:
+        """Return what becomes of an effect whose server is not in sight: nothing, if peerbot was sent away from it."""
+        return NotNeeded() if server is None and self.bot.is_ready() else NOT_IN_SIGHT
 
     async def _give(self, server: discord.Guild, kind: str, target_id: int, user_id: int) -> bool:
         """Give a room or a role; return False for a role that is not below ours."""
@@ -89,18 +94,23 @@ class GroupEffects:
         await self._permit(target_id, user_id, allow | (IN_ROOM & ~deny), deny)
         return True
 
-    async def _take(self, server: discord.Guild, kind: str, target_id: int, user_id: int) -> None:
+    async def _take(self, server: discord.Guild, kind: str, target_id: int, user_id: int) -> bool:
+        """Take a room or a role; return False for a role that is not below ours."""
         try:
             if kind == "role":
+                role = server.get_role(target_id)
+                if role is not None and role >= server.me.top_role:
+                    return False
                 await self.bot.http.remove_role(server.id, user_id, target_id, reason=REASON)
-                return
+                return True
             allow, deny = _own_permissions(server, target_id, user_id)
             if (allow & ~IN_ROOM).value or deny.value:  # somebody else set more; that is theirs
                 await self._permit(target_id, user_id, allow & ~IN_ROOM, deny)
             else:
                 await self.bot.http.delete_channel_permissions(target_id, user_id, reason=REASON)
         except discord.NotFound:
-            return  # the channel, the person or the permission is gone: nothing is left to take
+            pass  # the channel, the person or the permission is gone: nothing is left to take
+        return True
 
     async def _permit(
         self, channel_id: int, user_id: int, allow: discord.Permissions, deny: discord.Permissions
@@ -116,7 +126,7 @@ class GroupEffects:
             return NotNeeded()
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return NOT_READY
+            return self._out_of_sight(server)
         room = server.get_channel(group.room_id) if group.room_id else None
         room = room or _made_before(server, group)
         if room is None:
@@ -143,7 +153,7 @@ class GroupEffects:
         """Give the seats of somebody up who left seven days ago; who came back unseen meanwhile keeps them."""
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return NOT_READY
+            return LOOK_AGAIN
         async with self.bot.db.read(wait=BACKGROUND) as session:
             member = await session.get(Member, delivery.member_id)
             user_id = members.user_id(session, member) if member is not None else 0

@@ -148,5 +148,5 @@ async def leave(answer: Answer, state: str) -> None:
         guild = await guild_of(session, actor.guild_id)
         left = await groups.leave(session, actor, int(state), now=bot.clock.now())
     outcome = await bot.dispatcher.outcome(left.access_id)
-    is_closed = isinstance(outcome, Sent)
+    is_closed = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
     await answer.show(cards.left_card(left.name, guild, answer.reader, is_closed=is_closed))

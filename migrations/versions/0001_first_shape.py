@@ -201,7 +201,7 @@ def _make_deliveries() -> None:
         sa.Column("not_after", UTCDateTime(), nullable=True),
         sa.Column("state", sa.SmallInteger(), nullable=False),
         sa.Column("again", sa.Boolean(), nullable=False),
-        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("claim_no", sa.Integer(), nullable=False),
         sa.Column("owner", sa.String(40), nullable=True),
         sa.Column("first_send_at", UTCDateTime(), nullable=True),
