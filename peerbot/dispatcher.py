@@ -261,7 +261,9 @@ class Dispatcher:
             if not free:
                 return  # whoever ends wakes it again
             async with self.db.begin(wait=BACKGROUND) as session:
-                rows = await deliveries.claim(session, now=self.clock.now(), owner=self.owner, limit=free)
+                rows = await deliveries.claim(
+                    session, now=self.clock.now(), owner=self.owner, limit=free, lease=deliveries.LEASE
+                )
             for row in rows:
                 task = asyncio.create_task(self._carry(row))
                 self._running.add(task)

@@ -55,14 +55,21 @@ class Harbour:
     def world(self) -> World:
         return self.stage.world
 
-    def launch(self, *, kill_point: KillPoint | None = None, real: bool = False, **settings: str | None) -> Program:
+    def launch(
+        self,
+        *,
+        kill_point: KillPoint | None = None,
+        real: bool = False,
+        times: dict[str, Any] | None = None,
+        **settings: str | None,
+    ) -> Program:
         """Start the bot; a setting of None is left out."""
         named = {f"PEERBOT_{name.upper()}": value for name, value in settings.items()}
         environment = {name: value for name, value in (self.environment | named).items() if value is not None}
         if real:
             program = programs.run(["run"], environment, self.folder)
         else:
-            program = programs.fork(["run"], environment, self.folder, kill_point=kill_point)
+            program = programs.fork(["run"], environment, self.folder, kill_point=kill_point, times=times)
         self.programs.append(program)
         return program
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -30,9 +31,18 @@ class KillPoint:
 
 
 def launch(
-    arguments: list[str], environment: dict[str, str], folder: Path, output: Connection, kill_point: KillPoint | None
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    output: Connection,
+    kill_point: KillPoint | None,
+    *,
+    times: dict[str, Any],
 ) -> None:
-    """Be `peerbot` with these arguments, in this folder, with nothing but this environment."""
+    """Be `peerbot` with these arguments, in this folder, with nothing but this environment.
+
+    `times` are constants of modules ("peerbot.deliveries.LEASE") that are shorter here than a test can wait for.
+    """
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
     output.close()
@@ -42,6 +52,9 @@ def launch(
     sys.argv = ["peerbot", *arguments]
     if kill_point is not None:
         die_at(kill_point)
+    for name, value in times.items():
+        module, _, constant = name.rpartition(".")
+        setattr(import_module(module), constant, value)
     main()
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from tests.process.launcher import KillPoint, launch
 
@@ -86,11 +87,17 @@ class Program:
 
 
 def fork(
-    arguments: list[str], environment: dict[str, str], folder: Path, *, kill_point: KillPoint | None = None
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    *,
+    kill_point: KillPoint | None = None,
+    times: dict[str, Any] | None = None,
 ) -> Program:
     """Run the command line in a fork of a process that has loaded it."""
     reading, writing = forks.Pipe(duplex=False)
-    process = forks.Process(target=launch, args=(arguments, environment, folder, writing, kill_point))
+    given = (arguments, environment, folder, writing, kill_point)
+    process = forks.Process(target=launch, args=given, kwargs={"times": times or {}})
     process.start()
     writing.close()
 
