@@ -1,14 +1,15 @@
 """Messages that show how things stand: the server's panel, and one card for each group that wants one.
 
-A change marks the cards that show it; each is redrawn at most once in five seconds. A card that somebody deleted is
-posted again. Posting is a message (so it is not doubled), drawing is an effect (so it may run twice).
+A change marks the cards that show it; each is redrawn at most once in five seconds, an old one more seldom, and not if
+it would look the same. A card that somebody deleted is posted again, a day later at most. Posting is a message (so it
+is not doubled), drawing is an effect (so it may run twice).
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -16,6 +17,13 @@ from peerbot.deliveries import Priority
 from peerbot.models import Card, Delivery
 
 SPACING = timedelta(seconds=5)
+OLD = timedelta(hours=1)
+"""The age from which Discord takes fewer edits of a message (code 30046, opcodes-and-status-codes.mdx)."""
+OLD_SPACING = timedelta(seconds=20)
+"""Discord does not say how many; users of other bots counted three in twenty seconds for a whole channel."""
+LOOK_AFTER = timedelta(days=1)
+"""How long a card stays unseen: who deletes one is not reported without the intent to read messages."""
+DISCORD_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 async def place(session: AsyncSession, guild_id: int, group_id: int | None, channel_id: int, *, now: datetime) -> None:
@@ -26,6 +34,8 @@ async def place(session: AsyncSession, guild_id: int, group_id: int | None, chan
         session.add(card)
         await session.flush()
     elif card.message_id is not None and card.channel_id == channel_id:
+        card.drawn = None  # whoever asks for it shall have it, although nothing changed: it may have been deleted
+        await session.flush()
         await mark(session, guild_id, group_id, now=now)
         return
     elif card.message_id is not None:
@@ -55,7 +65,8 @@ async def mark(session: AsyncSession, guild_id: int, *group_ids: int | None, now
         state, drawn_at = drawn.one_or_none() or (None, None)
         if state == deliveries.LEASED:
             drawn_at = now  # it is being drawn at this moment
-        due_at = now if drawn_at is None else max(now, drawn_at + SPACING)
+        spacing = OLD_SPACING if now - posted_at(card.message_id) > OLD else SPACING
+        due_at = now if drawn_at is None else max(now, drawn_at + spacing)
         await deliveries.plan(
             session,
             "card.draw",
@@ -68,6 +79,36 @@ async def mark(session: AsyncSession, guild_id: int, *group_ids: int | None, now
             channel_id=card.channel_id,
             subject_id=card.card_id,
         )
+
+
+async def look_after(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
+    """Have those cards of a server drawn, changed or not, that were not drawn for a day."""
+    drawn = (
+        select(Delivery.delivery_id)
+        .where(
+            Delivery.kind == "card.draw",
+            Delivery.subject_id == Card.card_id,
+            Delivery.guild_id == guild_id,
+            Delivery.ended_at > now - LOOK_AFTER,
+        )
+        .exists()
+    )
+    unseen = select(Card).where(Card.guild_id == guild_id, Card.message_id.is_not(None), ~drawn)
+    for card in (await session.scalars(unseen)).all():
+        if card.message_id is not None and now - posted_at(card.message_id) > LOOK_AFTER:
+            card.drawn = None
+            await session.flush()
+            await mark(session, guild_id, card.group_id, now=now)
+
+
+async def note_drawn(session: AsyncSession, card_id: int, digest: str) -> None:
+    """Remember what a card shows."""
+    await session.execute(update(Card).where(Card.card_id == card_id).values(drawn=digest))
+
+
+def posted_at(message_id: int) -> datetime:
+    """Return when a message was posted, which its id tells (reference.mdx, "Snowflakes")."""
+    return DISCORD_EPOCH + timedelta(milliseconds=message_id >> 22)
 
 
 async def find(session: AsyncSession, delivery: Delivery) -> Card | None:
@@ -119,7 +160,7 @@ async def _find(session: AsyncSession, guild_id: int, group_id: int | None) -> C
 
 
 async def _post(session: AsyncSession, card: Card, now: datetime) -> None:
-    card.message_id = None
+    card.message_id = card.drawn = None
     card.posts += 1
     await session.flush()
     await deliveries.plan(

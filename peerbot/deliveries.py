@@ -14,6 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from sqlalchemy import ColumnElement, case, delete, func, literal_column, select, text, update
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot.models import Delivery
@@ -83,20 +84,7 @@ async def plan(
         subject_id=subject_id,
         collapse_key=collapse,
     )
-    running = _is(LEASED)
-    if again:
-        changes: dict[str, Any] = {
-            "state": case((running, literal_column("1")), else_=literal_column("0")),
-            "again": running,
-            "due_at": row.excluded.due_at,
-            "next_at": case((running, Delivery.next_at), else_=row.excluded.next_at),
-            "attempts": case((running, Delivery.attempts), else_=0),
-            "channel_id": row.excluded.channel_id,
-            "problem": None,
-        }
-        row = row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
-    else:
-        row = row.on_conflict_do_nothing(index_elements=["dedupe_key"])
+    row = _run_anew(row) if again else row.on_conflict_do_nothing(index_elements=["dedupe_key"])
     planned = await session.scalar(row.returning(Delivery.delivery_id))
     if planned is None:
         key_taken = select(Delivery.delivery_id).where(Delivery.dedupe_key == f"{guild_id}:{kind}:{key}")
@@ -104,6 +92,20 @@ async def plan(
     if due <= now:
         session.info["planned"].append(planned)
     return planned
+
+
+def _run_anew(row: Insert) -> Insert:
+    running = _is(LEASED)
+    changes: dict[str, Any] = {
+        "state": case((running, literal_column("1")), else_=literal_column("0")),
+        "again": running,
+        "due_at": row.excluded.due_at,
+        "next_at": case((running, Delivery.next_at), else_=row.excluded.next_at),
+        "attempts": case((running, Delivery.attempts), else_=0),
+        "channel_id": row.excluded.channel_id,
+        "problem": None,
+    }
+    return row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
 
 
 async def claim(

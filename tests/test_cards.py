@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
-from peerbot.cards import SPACING
+from peerbot.cards import OLD_SPACING, SPACING
 from peerbot.database import Database
 from peerbot.models import Card, Delivery, Guild
 
@@ -18,13 +18,18 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-async def panel(db: Database, guild: Guild) -> Card:
-    """A panel that has been posted; its outbox is empty."""
+async def panel(db: Database, guild: Guild, now: datetime) -> Card:
+    """A panel that has just been posted; its outbox is empty."""
     async with db.begin() as session:
         await session.execute(text("DELETE FROM deliveries"))
         card = (await session.scalars(select(Card))).one()
-        card.message_id = 77
+        card.message_id = message_of(now)
     return card
+
+
+def message_of(at: datetime) -> int:
+    """Return the id of a message that was posted at a moment."""
+    return int((at - cards.DISCORD_EPOCH) / timedelta(milliseconds=1)) << 22
 
 
 async def draws(db: Database) -> list[Delivery]:
@@ -58,6 +63,34 @@ async def test_many_changes_draw_the_card_once_in_five_seconds(db: Database, pan
         assert drawing.next_at == now + SPACING
     await mark(db, now + 60 * SECOND)
     assert [drawing.next_at for drawing in await draws(db)] == [now + 60 * SECOND]
+
+
+async def test_an_old_card_is_drawn_more_seldom(db: Database, panel: Card, now: datetime) -> None:
+    later = now + timedelta(hours=2)
+    await mark(db, later)
+    async with db.begin() as session:
+        await draw(session, later)
+    await mark(db, later + SECOND)
+    [drawing] = await draws(db)
+    assert drawing.next_at == later + OLD_SPACING
+
+
+async def test_a_card_that_was_not_drawn_for_a_day_is_drawn_as_if_it_had_changed(
+    db: Database, panel: Card, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await cards.note_drawn(session, panel.card_id, "digest")
+        await cards.look_after(session, GUILD, now=now + timedelta(hours=23))
+    assert await draws(db) == []
+    later = now + timedelta(hours=25)
+    async with db.begin() as session:
+        await cards.look_after(session, GUILD, now=later)
+        assert (await session.get_one(Card, panel.card_id, populate_existing=True)).drawn is None
+        await draw(session, later)
+    async with db.begin() as session:
+        await cards.note_drawn(session, panel.card_id, "digest")
+        await cards.look_after(session, GUILD, now=later + timedelta(hours=1))
+        assert (await session.get_one(Card, panel.card_id, populate_existing=True)).drawn == "digest"
 
 
 async def test_a_change_while_the_card_is_drawn_draws_it_again_five_seconds_later(
@@ -128,7 +161,8 @@ async def test_the_card_of_a_closed_group_is_taken_down(db: Database, panel: Car
 async def test_a_card_of_another_server_is_not_touched(db: Database, panel: Card, now: datetime) -> None:
     async with db.begin() as session:
         await make_guild(session, guild_id=OTHER_GUILD, now=now)
-        await cards.lost(session, Card(card_id=panel.card_id, guild_id=OTHER_GUILD, message_id=77), now=now)
-        assert (await session.get_one(Card, panel.card_id)).message_id == 77
+        gone = Card(card_id=panel.card_id, guild_id=OTHER_GUILD, message_id=panel.message_id)
+        await cards.lost(session, gone, now=now)
+        assert (await session.get_one(Card, panel.card_id)).message_id == panel.message_id
         foreign = Delivery(subject_id=panel.card_id, guild_id=OTHER_GUILD)
         assert await cards.find(session, foreign) is None

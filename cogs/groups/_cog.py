@@ -13,7 +13,7 @@ from cogs._interactions import Answer, answering, suggesting
 from cogs.groups import _effects as effects
 from cogs.groups import _joining as joining
 from cogs.groups import _tending as tending
-from peerbot import access, departures, directory, staff
+from peerbot import access, cards, departures, directory, staff
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
@@ -169,6 +169,8 @@ class Groups(commands.Cog):
 
     async def _compare_rooms(self, server: discord.Guild, roles: dict[int, set[int]]) -> None:
         now = self.bot.clock.now()
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            await cards.look_after(session, server.id, now=now)
         async with self.bot.db.read(wait=BACKGROUND) as session:
             rooms = await access.rooms(session, server.id, now=now)
         for room in rooms:

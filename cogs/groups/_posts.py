@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
+from typing import Any
+
 import discord
 
 from cogs._help import help_now_button, help_words
@@ -59,14 +63,15 @@ class GroupPosts:
     async def render_card(self, delivery: Delivery) -> Post | None:
         """Return a panel or a group's card to be posted."""
         card, view = await self._drawing(delivery)
-        if card is None or card.message_id is not None or not cards.is_current(card, delivery):
+        if card is None or view is None or card.message_id is not None or not cards.is_current(card, delivery):
             return None
+        await self._note(card, view)
         return Post(card=view)
 
     async def draw(self, delivery: Delivery) -> Outcome:
         """Redraw a card; post it again when its message is gone."""
         card, view = await self._drawing(delivery)
-        if card is None or view is None or card.message_id is None:
+        if card is None or view is None or card.message_id is None or card.drawn == _digest(view):
             return NotNeeded()
         channel = self.bot.get_partial_messageable(card.channel_id, guild_id=card.guild_id)
         view.stop()
@@ -77,7 +82,13 @@ class GroupPosts:
                 raise
             async with self.bot.db.begin(wait=BACKGROUND) as session:
                 await cards.lost(session, card, now=self.bot.clock.now())
+        else:
+            await self._note(card, view)
         return Sent()
+
+    async def _note(self, card: Card, view: discord.ui.LayoutView) -> None:
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            await cards.note_drawn(session, card.card_id, _digest(view))
 
     async def remove(self, delivery: Delivery) -> Outcome:
         """Delete a card of ours that moved elsewhere."""
@@ -145,3 +156,15 @@ class GroupPosts:
             room=channel_mention(group.room_id),
         )
         return Post(reader.say(words), [buttons.PeopleButton(group.group_id, reader)])
+
+
+def _digest(view: discord.ui.LayoutView) -> str:
+    """Return a short sign of what a card shows; its marker is no part of that."""
+    shown = json.dumps([_plain(part) for part in view.to_components()], sort_keys=True)
+    return sha256(shown.encode()).hexdigest()[:16]
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _plain(value) for name, value in part.items() if name != "id"}
+    return [_plain(each) for each in part] if isinstance(part, list) else part
