@@ -7,8 +7,6 @@ cannot be checked because of something found before is said to be skipped, and w
 from __future__ import annotations
 
 import asyncio
-import io
-import sys
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -36,8 +34,6 @@ Servers = dict[int, Known]
 
 def examine() -> bool:
     """Print what was found, and return whether everything is as it should be."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may not know the letters of a server's name
     report = Report(Console(highlight=False))
     with report.guarded("peerbot doctor"):
         settings, wrong = health.check_settings(report)
@@ -98,23 +94,25 @@ def _date(header: str | None) -> datetime | None:
 
 async def _log_in(report: Report, client: discord.Client, token: str) -> bool:
     """Check network and token; return whether Discord knows the bot."""
-    refused = False
+    remedy = f"Copy it anew from the Bot page of the developer portal into {TOKEN}."
+    if not token.strip().isprintable():  # such as two lines: no header can carry them
+        report.skipped("Network", "the token cannot be sent")
+        report.to_do("Token", "It holds signs that no token has.", remedy)
+        return False
     try:
         async with asyncio.timeout(ANSWERS_WITHIN):
             await client.login(token)
-    except (discord.LoginFailure, ValueError):  # the latter for what cannot even be sent, such as two lines
-        refused = True
+    except discord.LoginFailure:
+        report.ok("Network", "Discord answers.")
+        report.to_do("Token", "Discord does not accept it.", remedy)
+        return False
     except TROUBLE as problem:
         report.to_do("Network", *_trouble(problem))
         report.skipped("Token", "Discord does not answer")
         return False
     report.ok("Network", "Discord answers.")
-    if refused:
-        remedy = f"Copy it anew from the Bot page of the developer portal into {TOKEN}."
-        report.to_do("Token", "Discord does not accept it.", remedy)
-    else:
-        report.ok("Token", f"Discord accepts it; the bot is {client.user}.")
-    return not refused
+    report.ok("Token", f"Discord accepts it; the bot is {client.user}.")
+    return True
 
 
 def _trouble(problem: BaseException) -> tuple[str, str]:

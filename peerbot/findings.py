@@ -47,7 +47,7 @@ class Report:
 
     def group(self, title: str) -> None:
         """Begin a group of checks."""
-        self._print(Text(clean(title), style="bold"))
+        self._print(Text(self._plain(title), style="bold"))
 
     def ok(self, check: str, state: str) -> None:
         """Say that something is as it should be."""
@@ -82,8 +82,13 @@ class Report:
 
     def _line(self, mark: Mark, check: str, words: str) -> None:
         self._counts[mark] += 1
-        # Names of servers and channels are other people's words: no control characters, no markup.
-        self._print(Text.assemble("  ", (f"{mark.word:<{WIDEST}}", mark.colour), f"  {clean(f'{check}: {words}')}"))
+        words = self._plain(f"{check}: {words}")
+        self._print(Text.assemble("  ", (f"{mark.word:<{WIDEST}}", mark.colour), f"  {words}"))
+
+    def _plain(self, words: str) -> str:
+        """Return words that a terminal can show: names of servers and channels are what other people wrote."""
+        known = self._console.encoding
+        return clean(words).encode(known, "replace").decode(known)
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)

@@ -100,10 +100,12 @@ def _how_to_open(file: Path | None) -> str:
 def _check_place(report: Report, file: Path) -> dict[int, Known] | None:
     """Check that `peerbot run` can make a file that is not there yet."""
     folder = next(parent for parent in file.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        report.to_do(
-            "Database", f"{file} cannot be made.", f"Let this account write in {folder}, or name another file."
-        )
+    if not folder.is_dir():
+        report.to_do("Database", f"{file} cannot be made: {folder} is no folder.", f"Name another file in {DATABASE}.")
+        return None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        remedy = f"Let this account write in {folder}, or name another file in {DATABASE}."
+        report.to_do("Database", f"{file} cannot be made.", remedy)
         return None
     report.ok("Database", f"{file} is not there yet; `peerbot run` makes it.")
     return {}
