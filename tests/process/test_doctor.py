@@ -124,7 +124,7 @@ async def test_a_settings_file_that_is_no_text_is_said(patient: Patient) -> None
     file.write_bytes(b"PEERBOT_DATA_KEY=\xff\xfe")
     file.chmod(0o600)
     found = await patient.consult()
-    found.only_to_do("The file .env cannot be read. Expected: text in UTF-8")
+    found.only_to_do("The file .env cannot be read. It must be a text file in UTF-8")
     assert "Database, schema and key: not checked, because .env is not right." in found.lines("skipped")
 
 
@@ -308,4 +308,11 @@ def test_a_mistake_of_a_check_is_a_line_that_shows_no_value() -> None:
         said.getvalue()
     )
     assert PASSWORD not in said.getvalue()
+    assert not report.end()
+
+
+def test_what_was_skipped_is_not_ok() -> None:
+    report = Report(Console(file=io.StringIO()))
+    report.ok("Network", "Discord answers.")
+    report.skipped("Clock", "Discord did not say what time it is")
     assert not report.end()
