@@ -10,7 +10,7 @@ from discord import app_commands, ui
 from discord.ext import commands, tasks
 
 from cogs._interactions import Answer, Card, Filled, PersistentButton, answering, form, submits
-from peerbot import countries
+from peerbot import countries, permissions
 from peerbot import setup as rules
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -22,18 +22,6 @@ from peerbot.text import Reader, Verbatim, _, channel_mention
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
-IN_SERVER = {
-    "view_channel": _("View Channels"),
-    "send_messages": _("Send Messages"),
-    "read_message_history": _("Read Message History"),
-    "manage_channels": _("Manage Channels"),
-    "manage_roles": _("Manage Roles"),
-}
-IN_CHANNEL = {
-    "view_channel": _("View Channel"),
-    "send_messages": _("Send Messages"),
-    "read_message_history": _("Read Message History"),
-}
 
 
 def basics_form(reader: Reader, guild: Guild | None) -> ui.Modal:
@@ -150,9 +138,9 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
     """Return a sentence for each thing that the bot cannot do here, and how to change it."""
     lacking: list[str] = []
     me = server.me
-    missing = [name for name in IN_SERVER if not getattr(me.guild_permissions, name)]
+    missing = permissions.lacking(me.guild_permissions, permissions.IN_SERVER)
     if missing:
-        wanted = ", ".join(reader.say(IN_SERVER[name]) for name in missing)
+        wanted = ", ".join(map(reader.say, missing))
         lacking.append(reader.say(_("- Server Settings, Roles, my role: switch on **{wanted}**.", wanted=wanted)))
     for channel_id in (guild.panel_channel_id, guild.staff_channel_id):
         channel = server.get_channel(channel_id)
@@ -160,10 +148,9 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
         if channel is None:
             lacking.append(reader.say(_("- The channel {here} is gone, or I can't see it.", here=here)))
             continue
-        mine = channel.permissions_for(me)
-        missing = [name for name in IN_CHANNEL if not getattr(mine, name)]
+        missing = permissions.lacking(channel.permissions_for(me), permissions.IN_CHANNEL)
         if missing:
-            wanted = ", ".join(reader.say(IN_CHANNEL[name]) for name in missing)
+            wanted = ", ".join(map(reader.say, missing))
             text = _("- {here}, Edit Channel, Permissions, my role: allow **{wanted}**.", here=here, wanted=wanted)
             lacking.append(reader.say(text))
     return lacking + _too_open(reader, server, guild)

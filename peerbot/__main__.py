@@ -83,6 +83,14 @@ def run() -> None:
     asyncio.run(run_bot(settings))
 
 
+@app.command()
+def doctor() -> None:
+    """Check the whole set-up line by line, and say what to do about what is not right."""
+    from peerbot.doctor import examine
+
+    sys.exit(0 if examine() else 1)
+
+
 @app.command("new-key")
 def new_key() -> None:
     """Make a key for PEERBOT_DATA_KEY and print it."""

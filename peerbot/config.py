@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,8 +23,14 @@ from sqlalchemy.exc import ArgumentError
 from peerbot.errors import ConfigurationWrong
 
 PREFIX = "PEERBOT_"
+ENV_FILE = ".env"
 KEY_BYTES = 64
 """AES-SIV takes two AES-256 keys (RFC 5297)."""
+UNREADABLE = "The file .env cannot be read. It must be a text file in UTF-8 that I may read."
+STAND_INS = {"discord_token": "none", "data_key": base64.urlsafe_b64encode(bytes(KEY_BYTES)).decode()}
+"""What `examine` puts in the place of a required setting that is wrong."""
+FOR_DEVELOPERS = frozenset({"PEERBOT_DISCORD_SPEC", "PEERBOT_REQUIRE_PG", "PEERBOT_TEST_PG_URL"})
+"""What tests read, and no bot (CONTRIBUTING.md)."""
 
 
 def _key(value: SecretStr | None) -> SecretStr | None:
@@ -81,7 +90,7 @@ class Settings(BaseSettings):
     """What the owner decides outside Discord. Every field is described in `.env.example`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     discord_token: SecretStr = Field(min_length=1)
@@ -108,16 +117,55 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as problem:
-        error = problem.errors(include_input=False, include_url=False)[0]
-        variable = PREFIX + str(error["loc"][0]).upper()
-        if error["type"] in {"missing", "string_too_short", "too_short"}:
-            raise ConfigurationWrong(f"{variable} is not set. {_how_to_get(variable)}") from None
-        expected = error["msg"].removeprefix("Value error, ")
-        raise ConfigurationWrong(f"{variable} is wrong. Expected: {expected}.") from None
+        _field, sentence = _wrong(problem)[0]
+        raise ConfigurationWrong(sentence) from None
     except (OSError, UnicodeDecodeError):
-        raise ConfigurationWrong(
-            "The file .env cannot be read. It must be a text file in UTF-8 that I may read."
-        ) from None
+        raise ConfigurationWrong(UNREADABLE) from None
+
+
+def examine() -> tuple[Settings, dict[str, str]]:
+    """Read the settings; return them, and a sentence for everything that is wrong, by variable (or `.env`).
+
+    In the settings a stand-in is in the place of each that is wrong; it must not be used for anything.
+    """
+    overrides: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    while True:
+        try:
+            return Settings(**overrides), wrong
+        except ValidationError as problem:
+            for field, sentence in _wrong(problem):
+                wrong[PREFIX + field.upper()] = sentence
+                overrides[field] = STAND_INS.get(field, Settings.model_fields[field].default)
+        except (OSError, UnicodeDecodeError):
+            wrong[ENV_FILE] = UNREADABLE
+            overrides["_env_file"] = None
+
+
+def unknown() -> dict[str, str | None]:
+    """Return each PEERBOT_ name, in the environment or in `.env`, that is no setting, with the one that was meant."""
+    try:
+        in_file = re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", Path(ENV_FILE).read_text("utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        in_file = []
+    settings = [PREFIX + field.upper() for field in Settings.model_fields]
+    given = sorted({name.upper() for name in (*os.environ, *in_file)} - {*settings, *FOR_DEVELOPERS})
+    strange = (name for name in given if name.startswith(PREFIX))
+    return {name: next(iter(difflib.get_close_matches(name, settings, n=1)), None) for name in strange}
+
+
+def _wrong(problem: ValidationError) -> list[tuple[str, str]]:
+    """Return the field and the sentence for each that is wrong, in the order of the settings."""
+    return [
+        (str(error["loc"][0]), _sentence(PREFIX + str(error["loc"][0]).upper(), error["type"], error["msg"]))
+        for error in problem.errors(include_input=False, include_url=False)
+    ]
+
+
+def _sentence(variable: str, kind: str, message: str) -> str:
+    if kind in {"missing", "string_too_short", "too_short"}:
+        return f"{variable} is not set. {_how_to_get(variable)}"
+    return f"{variable} is wrong. Expected: {message.removeprefix('Value error, ')}."
 
 
 def _how_to_get(variable: str) -> str:

@@ -6,6 +6,7 @@ on both engines, under a lock, so that a killed one leaves the shape before or t
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from importlib.resources import files
 
 from alembic import command
@@ -20,6 +21,27 @@ MIGRATION_LOCK = 0x7065_6573
 """The advisory lock that makes processes migrate one after the other on PostgreSQL."""
 
 
+class Shape(Enum):
+    """How the shape of a database stands to the one that this version needs."""
+
+    NONE = auto()
+    OLDER = auto()
+    NEWEST = auto()
+    NEWER = auto()
+
+
+def shape_of(connection: Connection) -> Shape:
+    """Return how the database's shape stands to ours; nothing is changed."""
+    script = ScriptDirectory.from_config(config())
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None:
+        return Shape.NONE
+    if current == script.get_current_head():
+        return Shape.NEWEST
+    known = {revision.revision for revision in script.walk_revisions()}
+    return Shape.OLDER if current in known else Shape.NEWER
+
+
 def bring_up(url: URL) -> None:
     """Upgrade the database to the newest shape; raise SchemaWrong when it is newer than this version."""
     engine = _engine(url)
@@ -27,11 +49,10 @@ def bring_up(url: URL) -> None:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            script = ScriptDirectory.from_config(config())
-            current = MigrationContext.configure(connection).get_current_revision()
-            if current == script.get_current_head():
+            shape = shape_of(connection)
+            if shape is Shape.NEWEST:
                 return
-            if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+            if shape is Shape.NEWER:
                 raise SchemaWrong(
                     "The database was made by a newer peerbot. Install that version, or restore a backup."
                 )

@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any, cast
 
 from aiohttp import BodyPartReader, web
@@ -55,6 +56,8 @@ class Discord:
         finally:
             del self.world.requests_in_flight[number]
             self.world.changed()
+        # The time of the world, which may have been moved; aiohttp would give the machine's.
+        response.headers["Date"] = format_datetime(self.world.clock.now(), usegmt=True)
         self.world.note("request", method=request.method, path=path, status=response.status)
         return response
 

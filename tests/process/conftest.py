@@ -24,6 +24,7 @@ from peerbot.models import Delivery
 from peerbot.rehearsal.sessions import Session
 from peerbot.rehearsal.world import World
 from tests.process import programs
+from tests.process.doctoring import Patient, in_order
 from tests.process.launcher import KillPoint
 from tests.process.programs import PATIENCE, Program
 from tests.stories.conftest import discords_document, empty_stage
@@ -137,6 +138,12 @@ async def harbour(empty_stage: Stage, clock: Clock, database_url: str, tmp_path:
     said = "".join(program.said for program in made.programs)
     for secret in (empty_stage.application.token, DATA_KEY, *secrets_of(empty_stage)):
         assert re.search(rf"\b{re.escape(secret)}\b", said) is None
+
+
+@pytest.fixture
+async def patient(harbour: Harbour) -> Patient:
+    """A set-up that is right in everything, with no bot running."""
+    return await in_order(harbour)
 
 
 def secrets_of(stage: Stage) -> list[str]:

@@ -7,6 +7,6 @@ from importlib import import_module
 from peerbot import countries
 from peerbot.bot import FEATURES
 
-for name in (*FEATURES, "aiosqlite", "psycopg", "tests.process.launcher"):
+for name in (*FEATURES, "aiosqlite", "psycopg", "peerbot.doctor", "tests.process.launcher"):
     import_module(name)
 countries.find("Norway")  # its table of names takes half a second

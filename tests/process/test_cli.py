@@ -78,7 +78,7 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
 async def test_help_names_every_command(command: Command) -> None:
     asked = command("--help", real=True)
     assert await asked.ends() == 0
-    for name in ("run", "rehearse", "new-key", "db"):
+    for name in ("run", "rehearse", "doctor", "new-key", "db"):
         assert f" {name} " in asked.said
 
 

@@ -8,6 +8,8 @@ import json
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -50,6 +52,20 @@ async def test_an_unavailable_server_is_told_to_the_caller(room: discord.TextCha
 
     with pytest.raises(discord.DiscordServerError):
         await room.send("hello")
+
+
+async def test_each_answer_says_what_time_it_is_in_the_world(standin: Discord, world: World) -> None:
+    world.clock.move(timedelta(days=3))
+    standin.faults.next("GET", "/users/@me", status=503)
+
+    async with aiohttp.ClientSession(f"{standin.url}/api/v10/") as session:
+        answers = [await session.get(path) for path in ("gateway", "users/@me", "users/@me")]
+
+    assert [answer.status for answer in answers] == [200, 503, 401]
+    for answer in answers:
+        assert answer.headers["Date"].endswith(" GMT")
+        said = parsedate_to_datetime(answer.headers["Date"])
+        assert timedelta() <= world.clock.now() - said < timedelta(seconds=30)
 
 
 async def test_too_many_requests_are_waited_for(room: discord.TextChannel, standin: Discord, world: World) -> None:

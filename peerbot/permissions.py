@@ -1,0 +1,37 @@
+"""Which of Discord's permissions peerbot needs, and where; by discord.py's name, with the name that Discord shows.
+
+`/setup` and `peerbot doctor` both read these tables, so that they never ask for different things.
+"""
+
+from __future__ import annotations
+
+from peerbot.text import Text, _
+
+IN_SERVER: dict[str, Text] = {
+    "view_channel": _("View Channels"),
+    "send_messages": _("Send Messages"),
+    "read_message_history": _("Read Message History"),
+    "manage_channels": _("Manage Channels"),
+    "manage_roles": _("Manage Roles"),
+}
+IN_CHANNEL: dict[str, Text] = {
+    "view_channel": _("View Channel"),
+    "send_messages": _("Send Messages"),
+    "read_message_history": _("Read Message History"),
+}
+IN_ROOM: dict[str, Text] = IN_CHANNEL | {
+    "manage_roles": _("Manage Permissions"),  # in the settings of a channel, Discord calls Manage Roles so
+}
+"""In a room, members are let in one by one, by permissions of their own."""
+IN_THREADS_CHANNEL: dict[str, Text] = {
+    "view_channel": _("View Channel"),
+    "read_message_history": _("Read Message History"),
+    "create_private_threads": _("Create Private Threads"),
+    "send_messages_in_threads": _("Send Messages in Threads"),
+}
+"""In the channel under which members have their private threads."""
+
+
+def lacking(permissions: object, needed: dict[str, Text]) -> list[Text]:
+    """Return the names of those needed that are not among `permissions` (discord.py's Permissions)."""
+    return [shown for name, shown in needed.items() if not getattr(permissions, name)]
