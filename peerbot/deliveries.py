@@ -7,7 +7,7 @@ Discord still recognises the nonce. A row holds no text and no user id: what it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -109,13 +109,21 @@ def _run_anew(row: Insert) -> Insert:
 
 
 async def claim(
-    session: AsyncSession, *, now: datetime, owner: str, limit: int, lease: timedelta = LEASE
+    session: AsyncSession,
+    *,
+    now: datetime,
+    owner: str,
+    limit: int,
+    lease: timedelta = LEASE,
+    carried: Collection[int] = (),
 ) -> list[Delivery]:
     """Claim up to `limit` rows: first those whose lease ran out, then what is due, the most urgent first.
 
+    `carried` are rows that this process is carrying out: whatever the clock says, it does not take them from itself.
+
     Of several due rows with one collapse key the latest is claimed, and the others are cancelled.
     """
-    expired = (_is(LEASED), Delivery.next_at <= _machine_time(session))
+    expired = (_is(LEASED), Delivery.next_at <= _machine_time(session), Delivery.delivery_id.not_in(carried))
     rows = list(await _claim(session, expired, Delivery.next_at, now=now, owner=owner, limit=limit, lease=lease))
     for priority in Priority:
         if len(rows) >= limit:

@@ -166,7 +166,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], int] = {}
         self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
         self._unwatch: Callable[[], None] | None = None
 
@@ -262,11 +262,16 @@ class Dispatcher:
                 return  # whoever ends wakes it again
             async with self.db.begin(wait=BACKGROUND) as session:
                 rows = await deliveries.claim(
-                    session, now=self.clock.now(), owner=self.owner, limit=free, lease=deliveries.LEASE
+                    session,
+                    now=self.clock.now(),
+                    owner=self.owner,
+                    limit=free,
+                    lease=deliveries.LEASE,
+                    carried=self._running.values(),
                 )
             for row in rows:
                 task = asyncio.create_task(self._carry(row))
-                self._running.add(task)
+                self._running[task] = row.delivery_id
                 task.add_done_callback(self._carried)
             if not rows:
                 break
@@ -277,7 +282,7 @@ class Dispatcher:
             self._scheduler.add_job(self._ring, "date", run_date=moment, id="due", replace_existing=True)
 
     def _carried(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._wake.set()  # a place is free, and the row may run again, at once or later
 
     async def _carry(self, delivery: Delivery) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any
 
 import psycopg
+import pytest
 from builders import GUILD
 from psycopg import sql
+from sqlalchemy import text
 
 from peerbot import deliveries, dispatcher
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database
 from peerbot.dispatcher import Dispatcher, Outbox, Outcome, Sent
-from peerbot.models import Delivery
+from peerbot.models import Delivery, Guild
 
 PATIENCE = 10.0
 Answer = Callable[[Delivery], Awaitable[Outcome]]
@@ -97,6 +99,24 @@ class Running:
         await self.outcome(delivery_id)
         await self.acknowledged()
         return await self.row(delivery_id)
+
+
+@pytest.fixture
+async def at_rest(db: Database, guild: Guild, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    """A dispatcher that has not begun, and an empty outbox. It never looks by itself, unless a test says so."""
+    monkeypatch.setattr(dispatcher, "SWEEP", 3600)
+    async with db.begin() as session:
+        await session.execute(text("DELETE FROM deliveries"))
+    running = Running(db, clock)
+    yield running
+    await running.dispatcher.stop()
+
+
+@pytest.fixture
+async def at_work(at_rest: Running) -> Running:
+    """A dispatcher at work."""
+    at_rest.dispatcher.start(at_rest.courier)
+    return at_rest
 
 
 @asynccontextmanager

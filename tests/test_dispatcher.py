@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
 from builders import GUILD
-from dispatching import PATIENCE, Running, away
-from sqlalchemy import text, update
+from dispatching import PATIENCE, Running, at_rest, at_work, away
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, dispatcher
-from peerbot.clock import Clock
 from peerbot.config import Settings
-from peerbot.database import Database
 from peerbot.deliveries import CANCELLED, DEAD, DONE, EXPIRED, LEASED, PENDING, Priority
 from peerbot.dispatcher import ATTEMPTS, Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
 from peerbot.models import Delivery, Guild
 
+__all__ = ["at_rest", "at_work"]  # pytest finds fixtures by their names here
+
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def at_rest(db: Database, guild: Guild, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    """A dispatcher that has not begun, and an empty outbox. It never looks by itself, unless a test says so."""
-    monkeypatch.setattr(dispatcher, "SWEEP", 3600)
-    async with db.begin() as session:
-        await session.execute(text("DELETE FROM deliveries"))
-    running = Running(db, clock)
-    yield running
-    await running.dispatcher.stop()
-
-
-@pytest.fixture
-async def at_work(at_rest: Running) -> Running:
-    """A dispatcher at work."""
-    at_rest.dispatcher.start(at_rest.courier)
-    return at_rest
 
 
 async def test_what_is_planned_goes_out_at_once_after_the_commit(at_work: Running) -> None:
@@ -379,34 +360,6 @@ async def test_it_goes_on_when_the_database_is_back(
         assert at_work.courier.sent == []
     await at_work.courier.has_sent("waits")
     assert "does not answer" in caplog.text
-
-
-async def test_moving_the_clock_wakes_it(at_work: Running) -> None:
-    await at_work.plan("tomorrow", due_at=at_work.clock.now() + 24 * HOUR)
-    assert await at_work.dispatcher.is_idle()
-    at_work.clock.move(24 * HOUR)
-    await at_work.courier.has_sent("tomorrow")
-
-
-async def test_it_wakes_when_the_next_row_is_due(at_work: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "SWEEP", 3600)
-    due_at = at_work.clock.now() + timedelta(seconds=1)
-    await at_work.plan("soon", due_at=due_at)
-    await at_work.plan("now")  # it looks at what is next after this one
-    await at_work.courier.has_sent("soon")
-    assert at_work.clock.now() >= due_at
-
-
-async def test_it_wakes_by_itself_when_the_scheduler_is_dead(at_rest: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "SWEEP", 0.05)
-    at_rest.dispatcher.start(at_rest.courier)
-    at_rest.dispatcher._scheduler.pause()
-    await at_rest.plan("soon", due_at=at_rest.clock.now() + timedelta(milliseconds=300))
-    await at_rest.courier.has_sent("soon")
-
-
-def test_it_looks_by_itself_every_five_seconds() -> None:
-    assert dispatcher.SWEEP == 5
 
 
 @pytest.mark.parametrize("then", [Retry("no connection"), Uncertain("slow"), RuntimeError("mistake")])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from peerbot import directory
 from peerbot.rehearsal.forms import Form
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.seen import Seen, Shown
@@ -85,6 +87,29 @@ async def test_nobody_else_learns_who_joined(stage: Stage) -> None:
     assert {seen.message_id for seen in stage.sam.sees()} == seen_before
     for who in (stage.sam, stage.joe):
         assert "Maya" not in await group_card(who)
+
+
+async def test_a_roster_that_takes_long_is_private_from_its_first_sign_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.new_group()
+    await stage.join(stage.maya)
+    stage.ana.go_to(stage.panel)
+    before = [{seen.message_id for seen in who.sees(stage.panel)} for who in (stage.sam, stage.joe, stage.olive)]
+    look, deferred = directory.roster, asyncio.Event()
+    stop = stage.world.listen(lambda happening: deferred.set() if "callback" in str(happening.details) else None)
+
+    async def slow(*args: Any) -> directory.Roster:
+        await asyncio.wait_for(deferred.wait(), 5)  # until the library has said that an answer is coming
+        return await look(*args)
+
+    monkeypatch.setattr(directory, "roster", slow)
+    roster = await stage.people_of()
+    stop()
+    assert "Maya" in roster
+    assert roster.ephemeral
+    after = [{seen.message_id for seen in who.sees(stage.panel)} for who in (stage.sam, stage.joe, stage.olive)]
+    assert after == before
 
 
 @pytest.mark.both_databases
