@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, literal_column, select
 
 from peerbot.models import Delivery
 from peerbot.rehearsal.permissions import Bit
@@ -270,6 +270,45 @@ async def test_a_role_that_came_to_stand_above_is_told_of_and_given_later(stage:
     await stage.world.settle()
     assert "Done." in await stage.ana.press(note, "Try again")
     assert str(quiet["id"]) in stage.guild.members[stage.maya.user_id]["roles"]
+
+
+async def test_a_role_that_is_not_ours_to_take_does_not_keep_the_room_open(stage: Stage) -> None:
+    quiet = stage.guild.add_role("Quiet")
+    form = await stage.olive.slash("/group new", role=quiet)
+    await form.send({"Name": "Quiet hour"})
+    await stage.world.settle()
+    await stage.join(stage.maya, "Quiet hour")
+    stage.guild.move_role(int(quiet["id"]), 99)
+    await stage.world.settle()
+    left = await stage.maya.press(await stage.maya.press(await stage.maya.slash("/my"), "Leave"), "Leave")
+    assert "You may still see the room" not in left
+    await stage.world.settle()
+    assert not stage.maya.can_see(stage.room("quiet-hour"))
+    (note,) = stage.told()
+    assert "Please move my role above the group's role" in note
+    stage.guild.move_role(int(quiet["id"]), 1)
+    await stage.world.settle()
+    assert "Done." in await stage.ana.press(note, "Try again")
+    assert str(quiet["id"]) not in stage.guild.members[stage.maya.user_id]["roles"]
+
+
+async def test_a_server_that_sent_the_bot_away_costs_nothing_any_more(group: Stage) -> None:
+    agreement = await group.maya.press(
+        await group.maya.press(await group.maya.slash("/groups"), "Tuesday meeting"), "Join"
+    )
+    hold = group.discord.faults.hold("PUT", "/channels/{}/permissions/{}")
+    await group.maya.press(agreement, "I agree")
+    group.guild.uninstall(group.application)
+    hold.release()
+    await group.later(seconds=10)
+    await group.later(minutes=10)
+    with group.requests() as made:
+        await group.later(hours=1)
+    assert made == []
+    assert group.db is not None
+    async with group.db.read() as session:
+        waits = select(func.count()).where(Delivery.kind == "groups.access", Delivery.state < literal_column("2"))
+        assert await session.scalar(waits) == 0
 
 
 async def test_a_greeting_that_may_not_be_posted_is_told_of_and_posted_later(group: Stage) -> None:
