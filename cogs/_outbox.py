@@ -35,6 +35,8 @@ HISTORY = 500
 """Messages that are looked through for a marker."""
 MESSAGE_DELETED = 10008
 TOO_MANY_DMS = 40003
+EDITED_TOO_OFTEN = 30046
+"""Edits of a message that is older than an hour (opcodes-and-status-codes.mdx)."""
 SERVER_ERROR = 500
 
 
@@ -142,6 +144,8 @@ def nonce(delivery: Delivery) -> str:
 def _sort(problem: discord.HTTPException) -> Outcome:
     if problem.status >= SERVER_ERROR:
         return Uncertain(f"status {problem.status}")
+    if problem.code == EDITED_TOO_OFTEN:
+        return Retry("edited too often", timedelta(minutes=1))
     if problem.status in {401, 408, 429}:
         return Retry(f"status {problem.status}")
     log.error("Discord refused a request as wrong: code %s.", problem.code)

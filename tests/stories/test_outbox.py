@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, literal_column, select
 
+from peerbot.deliveries import DONE
 from peerbot.models import Delivery
+from peerbot.rehearsal import posting
 from peerbot.rehearsal.permissions import Bit
-from peerbot.rehearsal.refusals import missing_permissions
+from peerbot.rehearsal.refusals import Refusal, missing_permissions
 from peerbot.rehearsal.wire import Wire
 from tests.stories.conftest import NEEDED
 from tests.stories.stage import Stage
@@ -39,6 +42,13 @@ async def group(stage: Stage) -> Stage:
 def greetings(stage: Stage) -> int:
     """Return how often the room was greeted."""
     return sum(GREETING in seen for seen in stage.posted(stage.room()))
+
+
+async def states(stage: Stage, kind: str) -> list[int]:
+    """Return the states of all deliveries of a kind."""
+    assert stage.db is not None
+    async with stage.db.read() as session:
+        return list(await session.scalars(select(Delivery.state).where(Delivery.kind == kind)))
 
 
 @pytest.mark.both_databases
@@ -92,6 +102,53 @@ async def test_a_greeting_that_never_arrived_is_sent_when_the_nonce_is_too_old(g
     await group.start()
     await group.later(seconds=1)
     assert greetings(group) == 1
+
+
+async def test_a_greeting_that_a_moderator_deleted_before_it_was_known_is_not_sent_again(group: Stage) -> None:
+    group.discord.faults.next("POST", messages(group.room()), drop="after")
+    card = await group.maya.press(await group.maya.slash("/groups"), "Tuesday meeting")
+    await group.maya.press(await group.maya.press(card, "Join"), "I agree")
+    await group.world.until(lambda: greetings(group) == 1)
+    (greeting,) = [seen for seen in group.posted(group.room()) if GREETING in seen]
+    posting.delete(group.world, group.room(), [greeting.message_id])
+    await group.later(seconds=20)
+    assert greetings(group) == 0
+    assert await states(group, "groups.welcome") == [DONE]
+    assert group.told() == []
+
+
+async def test_when_discord_has_enough_of_all_requests_they_come_later_and_once(group: Stage) -> None:
+    group.discord.rate_limits.overall = 3
+    crowd = [group.newcomer(f"Guest {number}") for number in range(6)]
+    await asyncio.gather(*(group.join(person) for person in crowd))
+    await group.later(seconds=30)
+    assert greetings(group) == len(crowd)
+    assert all(person.can_see(group.room()) for person in crowd)
+
+
+async def test_a_card_that_was_edited_too_often_today_is_drawn_later(group: Stage) -> None:
+    await group.later(hours=2)
+    enough = Refusal(429, 30046, "Maximum number of edits to messages older than 1 hour reached.", retry_after=0.01)
+    path = f"{messages(group.panel)}/{group.panel_card().message_id}"
+    group.discord.faults.next("PATCH", path, refusal=enough, times=5)  # the library tries five times
+    await group.join(group.maya)
+    await group.later(seconds=21)
+    assert "12 seats free" in group.panel_card()
+    await group.later(minutes=5)
+    assert "11 seats free" in group.panel_card()
+    assert group.told() == []
+
+
+async def test_a_card_that_looks_the_same_is_not_drawn_again(group: Stage) -> None:
+    await group.later(seconds=20)
+    with group.requests() as made:
+        await group.join(group.maya)
+        await group.maya.press(await group.maya.press(await group.maya.slash("/my"), "Leave"), "Leave")
+        await group.later(seconds=40)
+        await group.later(seconds=40)
+        await group.later(seconds=40)
+    edits = [request for request in made if request.startswith(f"PATCH {messages(group.panel)}")]
+    assert len(edits) == 2, "one for the seat that was taken, one for the seat that was free again"
 
 
 async def test_a_greeting_comes_late_but_not_too_late(group: Stage) -> None:
