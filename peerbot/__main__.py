@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -129,9 +130,12 @@ async def _rehearse(*, stay: bool) -> int:
     child = Child(folder)
     try:
         bot = BotProcess(launch=child.launch, stop=child.stop, kill=child.kill)
-        return await play(Console(), bot, folder, stay=stay, stopping=stopping)
+        code = await play(Console(), bot, folder, stay=stay, stopping=stopping)
     finally:
         await child.kill()
+    if code == 0 and not stay:
+        shutil.rmtree(folder)  # whoever stayed was told where it is, and so is whoever looks for what went wrong
+    return code
 
 
 class Child:
