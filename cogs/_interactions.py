@@ -40,6 +40,8 @@ OLD_BUTTON = _("This button is from an older time. /groups and /my show what the
 OLD_FORM = _("This form is from an older time. Please open it again.")
 ROW_ID = r"\d{1,18}"
 """The id of a row in a button: no longer than what both databases can count to."""
+SERVER_ID = r"(?:[1-8]\d{18}|\d{1,18})"
+"""The id of a server in a button, which both databases can count to as well."""
 
 Anyone = discord.Interaction[Any]
 

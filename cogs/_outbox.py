@@ -16,6 +16,7 @@ import discord
 from discord import ui
 
 from cogs._interactions import Answer, PersistentButton
+from cogs._letters import LOCKED, Letters
 from peerbot import access, staff
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -34,10 +35,10 @@ CLOCKS_APART = timedelta(minutes=5)
 HISTORY = 500
 """Messages that are looked through for a marker."""
 MESSAGE_DELETED = 10008
-TOO_MANY_DMS = 40003
 EDITED_TOO_OFTEN = 30046
 """Edits of a message that is older than an hour (opcodes-and-status-codes.mdx)."""
 SERVER_ERROR = 500
+TRY_ONCE_MORE = _("Please try once more.")
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,28 @@ class DiscordCourier:
 
     def __init__(self, bot: PeerBot) -> None:
         self.bot = bot
+        self.letters = Letters(bot, self._post, self.find)
 
     async def send(self, delivery: Delivery) -> Outcome:
-        """Send a message or apply an effect."""
+        """Send a message or a letter, or apply an effect."""
+        outcome = await self._sorted(delivery)
+        if isinstance(outcome, Gone) and delivery.kind in self.bot.outbox.letters:
+            await self.letters.give_up(delivery)
+        return outcome
+
+    async def _sorted(self, delivery: Delivery) -> Outcome:
         try:
             apply = self.bot.outbox.effects.get(delivery.kind)
             if apply is not None:
                 return await apply(delivery)
+            if delivery.kind in self.bot.outbox.letters:
+                return await self.letters.send(delivery)
             return await self._post(delivery)
         except discord.NotFound as problem:
             # Our own message with this nonce, deleted meanwhile (resources/message.mdx): it was sent.
             return Sent() if problem.code == MESSAGE_DELETED else Gone(f"not found {problem.code}")
         except discord.Forbidden as problem:
-            return Retry("too many DMs") if problem.code == TOO_MANY_DMS else Gone(f"forbidden {problem.code}")
+            return Gone(f"forbidden {problem.code}")
         except discord.RateLimited as problem:
             return Retry("rate limit", timedelta(seconds=problem.retry_after))
         except discord.HTTPException as problem:
@@ -180,12 +190,14 @@ class TryAgainButton(PersistentButton, verb="outbox:again", label=_("Try again")
         else:
             async with bot.db.read() as session:
                 trouble = await staff.trouble(session, actor.guild_id, self.number)
-            why = what_to_do(trouble) if trouble else _("Please try once more.")
+            why = what_to_do(trouble, is_letter=trouble.kind in bot.outbox.letters) if trouble else TRY_ONCE_MORE
             await answer.reply(_("It still does not work. {why}", why=why))
 
 
-def what_failed(trouble: staff.Trouble) -> Text:
-    """Return a sentence about what could not be done."""
+def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
+    """Return a sentence about what could not be done; who could not be written to is nobody's to know."""
+    if is_letter:
+        return _("I could not write to a member. It stands in their /my.")
     texts = {
         "groups.access": _("I could not change who can see the room of **{group}**.", group=trouble.group_name),
         "groups.room": _("I could not make a room for **{group}**.", group=trouble.group_name),
@@ -197,8 +209,15 @@ def what_failed(trouble: staff.Trouble) -> Text:
     return texts.get(trouble.kind, _("Something that I promised did not happen."))
 
 
-def what_to_do(trouble: staff.Trouble) -> Text:
+def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
     """Return a sentence about how to mend it."""
+    if is_letter and trouble.problem in {"forbidden 50013", "forbidden 50001"}:
+        return _(
+            "Please look with /setup, *Check again*, whether I may make and use private threads, "
+            "and whether members can see the channel above them."
+        )
+    if trouble.problem == LOCKED:
+        return _("Their private thread is locked. Whoever manages threads can unlock it, or delete it.")
     where = channel_mention(trouble.channel_id) if trouble.channel_id else ""
     if trouble.problem in {"forbidden 50013", "forbidden 50001", access.ROLE_ABOVE}:
         if trouble.kind == "groups.room":
@@ -229,7 +248,9 @@ async def setup(bot: PeerBot) -> None:
         if trouble is None or guild is None:
             return None
         reader = Reader(guild.locale, guild.time_zone)
-        words = f"{reader.say(what_failed(trouble))} {reader.say(what_to_do(trouble))}"
+        is_letter = trouble.kind in bot.outbox.letters
+        failed, to_do = what_failed(trouble, is_letter=is_letter), what_to_do(trouble, is_letter=is_letter)
+        words = f"{reader.say(failed)} {reader.say(to_do)}"
         return Post(words, [TryAgainButton(trouble.delivery_id, reader)])
 
     bot.outbox.message("staff.failed", render_failure)

@@ -1,4 +1,4 @@
-"""Set the server up: four questions, what the bot lacks in permissions, and the server's own words."""
+"""Set the server up: five questions, what the bot lacks in permissions, and the server's own words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_NAMED = 10
 
 
 def basics_form(reader: Reader, guild: Guild | None) -> ui.Modal:
-    """Return the form with the four questions, filled with what was chosen before."""
+    """Return the form with the five questions, filled with what was chosen before."""
     role, panel, staff = (
         (guild.facilitator_role_id, guild.panel_channel_id, guild.staff_channel_id) if guild else (0, 0, 0)
     )
@@ -57,6 +57,11 @@ def basics_form(reader: Reader, guild: Guild | None) -> ui.Modal:
                 custom_id="zone", required=True, max_length=60, default=guild.time_zone if guild else None
             ),
         ),
+        ui.Label(
+            text=reader.say(_("Where may I open private threads?")),
+            description=reader.say(_("For members who want no DMs. Every member must see it. Empty: the panel's.")),
+            component=_text_channel("threads", (guild.threads_channel_id or 0) if guild else 0, required=False),
+        ),
     )
 
 
@@ -85,10 +90,11 @@ def words_form(reader: Reader, guild: Guild) -> ui.Modal:
     )
 
 
-def _text_channel(custom_id: str, chosen: int) -> ui.ChannelSelect[Any]:
+def _text_channel(custom_id: str, chosen: int, *, required: bool = True) -> ui.ChannelSelect[Any]:
     return ui.ChannelSelect(
         custom_id=custom_id,
-        required=True,
+        required=required,
+        min_values=1 if required else 0,
         channel_types=[discord.ChannelType.text],
         default_values=_defaults(chosen, discord.SelectDefaultValueType.channel),
     )
@@ -108,6 +114,7 @@ def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_command
         reader.say(_("Facilitators: {role}", role=Verbatim(f"<@&{guild.facilitator_role_id}>"))),
         reader.say(_("Panel: {panel}", panel=channel_mention(guild.panel_channel_id))),
         reader.say(_("Staff: {staff}", staff=channel_mention(guild.staff_channel_id))),
+        reader.say(_("Private threads: {channel}", channel=channel_mention(permissions.threads_channel(guild)))),
         reader.say(_("Time zone: {zone}", zone=guild.time_zone)),
     ]
     if lacking:
@@ -142,13 +149,13 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
     if missing:
         wanted = ", ".join(map(reader.say, missing))
         lacking.append(reader.say(_("- Server Settings, Roles, my role: switch on **{wanted}**.", wanted=wanted)))
-    for channel_id in (guild.panel_channel_id, guild.staff_channel_id):
+    for channel_id, needed in permissions.in_channels(guild).items():
         channel = server.get_channel(channel_id)
         here = Verbatim(channel_mention(channel_id))
         if channel is None:
             lacking.append(reader.say(_("- The channel {here} is gone, or I can't see it.", here=here)))
             continue
-        missing = permissions.lacking(channel.permissions_for(me), permissions.IN_CHANNEL)
+        missing = permissions.lacking(channel.permissions_for(me), needed)
         if missing:
             wanted = ", ".join(map(reader.say, missing))
             text = _("- {here}, Edit Channel, Permissions, my role: allow **{wanted}**.", here=here, wanted=wanted)
@@ -197,7 +204,7 @@ def _card(answer: Answer, guild: Guild) -> Card:
 
 
 async def ask_basics(answer: Answer) -> None:
-    """Answer with the four questions."""
+    """Answer with the five questions."""
     actor = answer.actor
     require_manager(actor)
     async with answer.bot.db.read() as session:
@@ -221,7 +228,7 @@ class CheckButton(PersistentButton, verb="setup:check", label=_("Check again")):
 
 
 class ChangeButton(PersistentButton, verb="setup:change", label=_("Change")):
-    """Ask the four questions again."""
+    """Ask the five questions again."""
 
     defers = False
 
@@ -266,10 +273,12 @@ def countries_form(reader: Reader, names: str) -> ui.Modal:
 
 @submits("setup:basics")
 async def save_basics(answer: Answer, _state: str, filled: Filled) -> None:
-    """Keep the four answers and say what is missing."""
+    """Keep the five answers and say what is missing."""
     actor, server = answer.actor, answer.interaction.guild
     require_manager(actor)
-    if server is None or not _are_of(server, filled.id("role"), filled.id("panel"), filled.id("staff")):
+    threads = filled.id("threads")
+    channel_ids = [filled.id("panel"), filled.id("staff"), *([threads] if threads else [])]
+    if server is None or not _are_of(server, filled.id("role"), *channel_ids):
         raise NotAllowed(_("I can't see that role or channel in this server. Please choose another one."))
     async with answer.bot.db.begin() as session:
         guild = await rules.save(
@@ -278,6 +287,7 @@ async def save_basics(answer: Answer, _state: str, filled: Filled) -> None:
             facilitator_role_id=filled.id("role"),
             panel_channel_id=filled.id("panel"),
             staff_channel_id=filled.id("staff"),
+            threads_channel_id=threads or None,
             time_zone=filled.text("zone"),
             locale=str(server.preferred_locale),
             now=answer.bot.clock.now(),
@@ -326,7 +336,7 @@ class Setup(commands.Cog):
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def setup(self, interaction: discord.Interaction[Any]) -> None:
-        """Ask the four questions."""
+        """Ask the five questions."""
         async with answering(interaction, defers=False) as answer:
             await ask_basics(answer)
 

@@ -236,6 +236,17 @@ async def postpone(session: AsyncSession, delivery: Delivery, *, until: datetime
     return state is not None
 
 
+async def address(session: AsyncSession, delivery: Delivery, channel_id: int | None) -> bool:
+    """Write down to which channel a claimed letter goes, before it is sent there; None: it is in none.
+
+    Return whether the claim was still ours; if not, nothing may be sent.
+    """
+    if await _acknowledge(session, delivery, channel_id=channel_id) is None:
+        return False
+    delivery.channel_id = channel_id
+    return True
+
+
 async def _acknowledge(session: AsyncSession, delivery: Delivery, **changes: Any) -> int | None:
     fence = (
         Delivery.delivery_id == delivery.delivery_id,

@@ -3,6 +3,7 @@
 PeerbotError                    a sentence for the person who asked
 ├── NotAllowed                  the right is missing, now
 ├── NotSetUp                    the server has not been set up
+├── NotKnown                    nothing is kept of the person in this server
 ├── GroupUnknown                no such open group in this server
 ├── GroupFull
 ├── GroupClosed
@@ -46,6 +47,13 @@ class NotSetUp(PeerbotError):
 
     def __init__(self) -> None:
         super().__init__(_("This server isn't set up yet. Someone who runs it can start with /setup."))
+
+
+class NotKnown(PeerbotError):
+    """Nothing is kept of the person in this server, and they did not ask inside it."""
+
+    def __init__(self) -> None:
+        super().__init__(_("I can't find you there. In the server, /my shows what there is."))
 
 
 class GroupUnknown(PeerbotError):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from peerbot.models import Guild
 from peerbot.text import Text, _
 
 IN_SERVER: dict[str, Text] = {
@@ -13,6 +14,9 @@ IN_SERVER: dict[str, Text] = {
     "read_message_history": _("Read Message History"),
     "manage_channels": _("Manage Channels"),
     "manage_roles": _("Manage Roles"),
+    "create_public_threads": _("Create Public Threads"),
+    "create_private_threads": _("Create Private Threads"),
+    "send_messages_in_threads": _("Send Messages in Threads"),
 }
 IN_CHANNEL: dict[str, Text] = {
     "view_channel": _("View Channel"),
@@ -23,6 +27,11 @@ IN_ROOM: dict[str, Text] = IN_CHANNEL | {
     "manage_roles": _("Manage Permissions"),  # in the settings of a channel, Discord calls Manage Roles so
 }
 """In a room, members are let in one by one, by permissions of their own."""
+IN_STAFF_CHANNEL: dict[str, Text] = IN_CHANNEL | {
+    "create_public_threads": _("Create Public Threads"),
+    "send_messages_in_threads": _("Send Messages in Threads"),
+}
+"""In the channel of the facilitators, a thread holds their tasks."""
 IN_THREADS_CHANNEL: dict[str, Text] = {
     "view_channel": _("View Channel"),
     "read_message_history": _("Read Message History"),
@@ -30,6 +39,18 @@ IN_THREADS_CHANNEL: dict[str, Text] = {
     "send_messages_in_threads": _("Send Messages in Threads"),
 }
 """In the channel under which members have their private threads."""
+
+
+def threads_channel(guild: Guild) -> int:
+    """Return the channel under which members' private threads stand: the one that was chosen, else the panel's."""
+    return guild.threads_channel_id or guild.panel_channel_id
+
+
+def in_channels(guild: Guild) -> dict[int, dict[str, Text]]:
+    """Return what is needed in each channel that was chosen in the setup."""
+    needed = {guild.panel_channel_id: IN_CHANNEL, guild.staff_channel_id: IN_STAFF_CHANNEL}
+    above = threads_channel(guild)
+    return needed | {above: needed.get(above, {}) | IN_THREADS_CHANNEL}
 
 
 def lacking(permissions: object, needed: dict[str, Text]) -> list[Text]:

@@ -15,7 +15,7 @@ from peerbot import permissions
 from peerbot.findings import Report
 from peerbot.health import Known
 from peerbot.models import Group, Guild
-from peerbot.permissions import IN_CHANNEL, IN_ROOM, IN_SERVER, IN_THREADS_CHANNEL
+from peerbot.permissions import IN_ROOM, IN_SERVER
 from peerbot.text import Reader, Text
 
 CHOOSE = "In the server choose another one: /setup, *Change*."
@@ -88,11 +88,13 @@ def check_places(report: Report, seen: Seen, known: Known) -> None:
     """Check the role and the channels that were chosen in the setup, and the rooms of the groups."""
     guild = known.guild
     _check_role(report, seen, guild)
-    _check_channel(report, seen, "Panel", guild.panel_channel_id, IN_CHANNEL)
-    if _check_channel(report, seen, "Staff channel", guild.staff_channel_id, IN_CHANNEL):
+    needed = permissions.in_channels(guild)
+    _check_channel(report, seen, "Panel", guild.panel_channel_id, needed[guild.panel_channel_id])
+    if _check_channel(report, seen, "Staff channel", guild.staff_channel_id, needed[guild.staff_channel_id]):
         _check_private(report, seen, "Staff channel", guild.staff_channel_id, "Facilitators write there about members.")
-    if guild.threads_channel_id is not None:
-        _check_channel(report, seen, "Channel for private threads", guild.threads_channel_id, IN_THREADS_CHANNEL)
+    above = permissions.threads_channel(guild)
+    if above != guild.panel_channel_id:
+        _check_channel(report, seen, "Channel for private threads", above, needed[above])
     for group in known.groups:
         _check_group(report, seen, group)
     if not known.groups:

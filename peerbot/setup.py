@@ -47,22 +47,27 @@ async def save(
     time_zone: str,
     locale: str,
     now: datetime,
+    threads_channel_id: int | None = None,
 ) -> Guild:
-    """Keep the four answers of a setup, new or changed, and place the panel.
+    """Keep the five answers of a setup, new or changed, and place the panel.
 
-    Raises NotAllowed, or NotValid for an unknown time zone, or when panel and staff channel are the same.
+    Members' private threads stand under the threads channel, else under the panel's. Raises NotAllowed, or NotValid for
+    an unknown time zone, or when the staff channel is one of the members' channels.
     """
     require_manager(actor)
     if panel_channel_id == staff_channel_id:
         raise NotValid(
             _("The panel is for everyone and the staff channel for facilitators. Please choose two channels.")
         )
+    if threads_channel_id == staff_channel_id:
+        raise NotValid(
+            _("Members can't see the staff channel. Please choose another one for private threads, or none.")
+        )
     if facilitator_role_id == actor.guild_id:
         raise NotValid(_("Everyone has that role. Please choose one that only facilitators have."))
     zone = find_zone(time_zone)
-    rooms = select(Group.name).where(
-        Group.guild_id == actor.guild_id, Group.room_id.in_((panel_channel_id, staff_channel_id))
-    )
+    channel_ids = (panel_channel_id, staff_channel_id, threads_channel_id or panel_channel_id)
+    rooms = select(Group.name).where(Group.guild_id == actor.guild_id, Group.room_id.in_(channel_ids))
     name = await session.scalar(rooms)
     if name is not None:
         raise NotValid(_("One of these channels is the room of **{name}**. Please choose another one.", name=name))
@@ -70,6 +75,7 @@ async def save(
         "facilitator_role_id": facilitator_role_id,
         "panel_channel_id": panel_channel_id,
         "staff_channel_id": staff_channel_id,
+        "threads_channel_id": threads_channel_id,
         "time_zone": zone,
         "locale": locale,
     }

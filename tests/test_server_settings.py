@@ -1,4 +1,4 @@
-"""What the owner chooses for a server: four answers, a time zone in plain words, the words of the agreement."""
+"""What the owner chooses for a server: five answers, a time zone in plain words, the words of the agreement."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def panels(db: Database) -> list[tuple[str, int | None]]:
         return [(kind, channel_id) for kind, channel_id in rows]
 
 
-async def test_four_answers_are_kept_and_the_panel_is_posted(db: Database, now: datetime) -> None:
+async def test_five_answers_are_kept_and_the_panel_is_posted(db: Database, now: datetime) -> None:
     await save(db, now)
     async with db.read() as session:
         guild = await setup.find(session, GUILD)

@@ -11,6 +11,7 @@ from discord import ui
 
 from cogs._help import help_now_button
 from cogs._interactions import Card
+from cogs._reach import MessagesButton
 from cogs.groups import _buttons as buttons
 from peerbot.directory import GroupView, Page, Person, Roster, Seat
 from peerbot.models import Guild
@@ -201,6 +202,7 @@ def mine_card(mine: tuple[Seat, ...], guild: Guild, reader: Reader, *, page: int
             .text("\n".join(words))
             .row(
                 buttons.BrowseButton("0.0.", reader, label=_("Find a group")),
+                MessagesButton(guild.guild_id, reader),
                 help_now_button(guild.help_countries, reader),
             )
         )
@@ -221,7 +223,8 @@ def mine_card(mine: tuple[Seat, ...], guild: Guild, reader: Reader, *, page: int
     if len(mine) > first + MOST_OWN:
         moves.append(buttons.MineButton(page + 1, reader, label=_("More")))
     find = buttons.BrowseButton("0.0.", reader, label=_("Find a group"))
-    return card.row(*moves, find, help_now_button(guild.help_countries, reader))
+    messages = MessagesButton(guild.guild_id, reader)
+    return card.row(*moves, find, messages, help_now_button(guild.help_countries, reader))
 
 
 def sure_card(seat_name: str, group_id: int, guild: Guild, reader: Reader) -> Card:

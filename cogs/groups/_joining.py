@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cogs._interactions import Answer
+from cogs._reach import WRONG, finish_telling
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
-from peerbot import access, directory, groups
+from peerbot import access, directory, groups, reach
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import AgreementNeeded, GroupFull, NotMember
 from peerbot.rights import guild_of
@@ -28,9 +29,14 @@ async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = Non
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
         mine = await directory.seats(session, actor.guild_id, actor.user_id)
+        problem = (await reach.habits(session, actor.guild_id, actor.user_id)).problem
     ids = [seat.group_id for seat in mine]
     page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page
-    await answer.show(cards.mine_card(mine, guild, answer.reader, page=page))
+    card = cards.mine_card(mine, guild, answer.reader, page=page)
+    if problem is not None:
+        card.text(answer.say(WRONG[problem]))
+    await answer.show(card)
+    await finish_telling(answer, actor.guild_id, problem)
 
 
 @buttons.BrowseButton.pressed

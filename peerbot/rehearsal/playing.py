@@ -14,7 +14,16 @@ from peerbot.rehearsal.server import Discord
 from peerbot.rehearsal.sessions import Session
 from peerbot.rehearsal.wire import Wire
 
-BOT_NEEDS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES
+BOT_NEEDS = (
+    Bit.VIEW_CHANNEL
+    | Bit.SEND_MESSAGES
+    | Bit.READ_MESSAGE_HISTORY
+    | Bit.MANAGE_CHANNELS
+    | Bit.MANAGE_ROLES
+    | Bit.CREATE_PUBLIC_THREADS
+    | Bit.CREATE_PRIVATE_THREADS
+    | Bit.SEND_MESSAGES_IN_THREADS
+)
 EVERYONE_HAS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.USE_APPLICATION_COMMANDS
 READY_WITHIN = 30.0
 

@@ -9,7 +9,7 @@ from peerbot.rehearsal.application import CONTENT_INTENT
 from peerbot.rehearsal.events import without_content
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.posting import Draft
-from peerbot.rehearsal.refusals import Refusal, invalid_form
+from peerbot.rehearsal.refusals import Refusal, invalid_form, unknown
 from peerbot.rehearsal.routing import Call, Routes
 from peerbot.rehearsal.wire import Wire
 from peerbot.rehearsal.world import World
@@ -100,7 +100,9 @@ def _sent_before(call: Call, body: Wire) -> Wire | None:
     known = call.world.nonces.get((call.application.bot_id, str(body["nonce"])))
     if known is None or call.world.clock.now() - known[2] > NONCE_WINDOW:
         return None
-    # A message that was deleted meanwhile cannot be returned, and none is made in its place.
+    # A message that was deleted meanwhile, with or without its channel, cannot be returned; none is made in its place.
+    if known[0] not in call.world.channels:
+        raise unknown("Message")
     return call.world.message(known[0], known[1])
 
 

@@ -60,7 +60,7 @@ class Tour:
             await step()
 
     async def set_up(self) -> None:
-        """The owner answers four questions."""
+        """The owner answers five questions."""
         cast, paper = self.cast, self.paper
         paper.chapter("Olive sets the server up")
         form = await cast.olive.slash("/setup")

@@ -56,6 +56,16 @@ async def test_naming_somebody_takes_them_into_a_thread(server: discord.Guild, w
     assert guild.can_see(maya, guild.threads[thread.id])
 
 
+async def test_a_message_that_went_with_its_thread_is_not_sent_again_under_its_nonce(server: discord.Guild) -> None:
+    room, private = server.text_channels[0], discord.ChannelType.private_thread
+    thread, other = [await room.create_thread(name=name, type=private) for name in ("For you", "For you, too")]
+    await thread.send("News", nonce="pb1")
+    assert (await other.send("News", nonce="pb1")).channel.id == other.id
+    await thread.delete()
+
+    assert await refusal(other.send("News", nonce="pb1")) == (404, 10008)
+
+
 async def test_a_thread_starts_from_a_message_once(server: discord.Guild) -> None:
     message = await server.text_channels[0].send("Talk about it")
 

@@ -15,13 +15,23 @@ from peerbot.rehearsal import people
 from peerbot.rehearsal.contract import Contract, document_path
 from peerbot.rehearsal.ground import Happening
 from peerbot.rehearsal.permissions import Bit
+from peerbot.rehearsal.posting import ADDED
 from peerbot.rehearsal.seen import Seen
 from peerbot.rehearsal.server import serve
 from peerbot.rehearsal.world import World
 from tests.conftest import settings_for
 from tests.stories.stage import Stage
 
-NEEDED = int(Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES)
+NEEDED = int(
+    Bit.VIEW_CHANNEL
+    | Bit.SEND_MESSAGES
+    | Bit.READ_MESSAGE_HISTORY
+    | Bit.MANAGE_CHANNELS
+    | Bit.MANAGE_ROLES
+    | Bit.CREATE_PUBLIC_THREADS
+    | Bit.CREATE_PRIVATE_THREADS
+    | Bit.SEND_MESSAGES_IN_THREADS
+)
 USUAL = int(Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.USE_APPLICATION_COMMANDS)
 
 
@@ -63,7 +73,9 @@ async def empty_stage(
         def note(happening: Happening) -> None:
             if happening.kind == "message":
                 message = happening.details["message"]
-                if message["mentions"] or message["mention_roles"] or message["mention_everyone"]:
+                # Discord itself names whom somebody puts into a thread.
+                named = message["mentions"] if message["type"] != ADDED else []
+                if named or message["mention_roles"] or message["mention_everyone"]:
                     mentioning.append(str(Seen(message)))
 
         world.listen(note)

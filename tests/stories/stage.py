@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,7 +35,8 @@ from peerbot.rehearsal.world import World
 class Stage:
     """A server with its people, and the bot that can be stopped and started.
 
-    `expected_errors` are the beginnings of the lines that the story makes the bot log as errors, in order.
+    `expected_errors` are the beginnings of the lines that the story makes the bot log as errors, in order. `prepares`
+    is done to each bot before it starts.
     """
 
     discord: Discord
@@ -55,6 +56,7 @@ class Stage:
     kim: Person
     during_transactions: list[str] = field(default_factory=list[str])
     expected_errors: list[str] = field(default_factory=list[str])
+    prepares: list[Callable[[PeerBot], None]] = field(default_factory=list[Callable[[PeerBot], None]])
     bot: PeerBot | None = None
     db: Database | None = None
     _running: asyncio.Task[None] | None = None
@@ -82,6 +84,8 @@ class Stage:
 
         trace.on_request_start.append(on_request)
         self.bot = PeerBot(self.settings, self.db, self.clock, owner="1", http_trace=trace, guild_ready_timeout=0.01)
+        for prepare in self.prepares:
+            prepare(self.bot)
         self._running = asyncio.create_task(self.bot.start(self.application.token))
         ready = asyncio.create_task(self._ready(self.bot))
         await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
@@ -123,7 +127,7 @@ class Stage:
         await self.start()
 
     async def set_up(self, **changes: object) -> Shown:
-        """Have the owner answer the four questions."""
+        """Have the owner answer the five questions."""
         form = await self.olive.slash("/setup")
         answers: dict[str, object] = {
             "Who facilitates? (role)": self.facilitators,

@@ -1,4 +1,4 @@
-"""Setting a server up, as its owner lives it: four questions, what is missing, words and countries."""
+"""Setting a server up, as its owner lives it: five questions, what is missing, words and countries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ ZONE = "Time zone"
 COUNTRIES = "Countries of most members (up to three)"
 DANGER = "What happens if someone is in danger?"
 HOURS = "When do facilitators read messages?"
+THREADS = "Where may I open private threads?"
 ALL_WELL = "I have all the permissions that I need."
 NOT_SET_UP = "This server isn't set up yet."
 
@@ -36,9 +37,9 @@ async def changed(stage: Stage, **answers: object) -> Shown:
 
 
 @pytest.mark.both_databases
-async def test_the_owner_answers_four_questions_and_the_panel_stands(bare: Stage) -> None:
+async def test_the_owner_answers_five_questions_and_the_panel_stands(bare: Stage) -> None:
     form = await bare.olive.slash("/setup")
-    assert len(form.labels) == 4
+    assert len(form.labels) == 5
     seen = await bare.set_up()
     assert "This server is set up" in seen
     assert ALL_WELL in seen
@@ -111,7 +112,14 @@ async def test_a_zone_longer_than_any_form_sends_is_answered_kindly(bare: Stage)
 
 
 @pytest.mark.parametrize(
-    ("bit", "words"), [(Bit.MANAGE_CHANNELS, "Manage Channels"), (Bit.MANAGE_ROLES, "Manage Roles")]
+    ("bit", "words"),
+    [
+        (Bit.MANAGE_CHANNELS, "Manage Channels"),
+        (Bit.MANAGE_ROLES, "Manage Roles"),
+        (Bit.CREATE_PRIVATE_THREADS, "Create Private Threads"),
+        (Bit.CREATE_PUBLIC_THREADS, "Create Public Threads"),
+        (Bit.SEND_MESSAGES_IN_THREADS, "Send Messages in Threads"),
+    ],
 )
 async def test_a_permission_that_is_missing_in_the_server_is_named_with_the_way_to_give_it(
     stage: Stage, bit: Bit, words: str
@@ -165,6 +173,45 @@ async def test_a_permission_that_is_missing_in_a_channel_is_named_with_the_way_t
     stage.forbid_in(channel, Bit(0))
     await stage.world.settle()
     assert ALL_WELL in await stage.olive.press(seen, "Check again")
+
+
+@pytest.mark.parametrize(
+    ("where", "bit", "words"),
+    [
+        ("panel", Bit.CREATE_PRIVATE_THREADS, "Create Private Threads"),
+        ("panel", Bit.SEND_MESSAGES_IN_THREADS, "Send Messages in Threads"),
+        ("staff", Bit.CREATE_PUBLIC_THREADS, "Create Public Threads"),
+        ("staff", Bit.SEND_MESSAGES_IN_THREADS, "Send Messages in Threads"),
+    ],
+)
+async def test_what_threads_need_is_named_for_the_channel_above_them(
+    stage: Stage, where: str, bit: Bit, words: str
+) -> None:
+    channel = stage.panel if where == "panel" else stage.staff
+    stage.forbid_in(channel, bit)
+    await stage.world.settle()
+    seen = await changed(stage)
+    assert f"<#{channel['id']}>, Edit Channel, Permissions, my role: allow **{words}**" in seen
+
+
+async def test_private_threads_may_stand_in_a_channel_of_their_own(stage: Stage) -> None:
+    letters = stage.guild.add_channel("letters")
+    seen = await changed(stage, **{THREADS: letters})
+    assert f"Private threads: <#{letters['id']}>" in seen
+    assert ALL_WELL in seen
+    stage.forbid_in(letters, Bit.CREATE_PRIVATE_THREADS)
+    stage.forbid_in(stage.panel, Bit.CREATE_PRIVATE_THREADS)
+    await stage.world.settle()
+    seen = await changed(stage)
+    assert f"<#{letters['id']}>, Edit Channel, Permissions, my role: allow **Create Private Threads**" in seen
+    assert f"<#{stage.panel['id']}>, Edit" not in seen, "nothing is opened there any more"
+
+
+async def test_private_threads_of_members_stand_in_no_room_and_not_with_staff(stage: Stage) -> None:
+    await stage.new_group()
+    assert "Members can't see the staff channel" in await changed(stage, **{THREADS: stage.staff})
+    assert "is the room of **Tuesday meeting**" in await changed(stage, **{THREADS: stage.room()})
+    assert f"Private threads: <#{stage.panel['id']}>" in await changed(stage)
 
 
 async def test_a_staff_channel_that_everyone_can_read_is_pointed_out(stage: Stage) -> None:
