@@ -17,7 +17,7 @@ from peerbot import reach
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
-from peerbot.dispatcher import Gone, NotNeeded, Outcome, Sent
+from peerbot.dispatcher import Gone, NotNeeded, Outcome, Sent, TooLate
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Delivery, Guild
 from peerbot.reach import Habits
@@ -124,7 +124,7 @@ def what_happened(by: str, outcome: Outcome | None, habits: Habits) -> list[Text
     if isinstance(outcome, Sent):
         here = _("I've just sent you one. Did it arrive? If not, choose another way.")
         return [_("I've just written to you here: {thread}", thread=thread) if by == reach.THREAD else here]
-    if isinstance(outcome, Gone | NotNeeded):
+    if isinstance(outcome, Gone | NotNeeded | TooLate):
         return [_("It did not work. You did nothing wrong. What there is for you always stands in /my.")]
     return [_("The test message is not there yet. I keep trying for some minutes.")]
 

@@ -118,11 +118,21 @@ async def test_a_role_of_a_group_that_the_bot_cannot_give_is_to_be_moved(patient
 async def test_a_channel_for_private_threads_needs_permissions_of_its_own(patient: Patient) -> None:
     channel = patient.guild.add_channel("letters")
     await patient.change("UPDATE guilds SET threads_channel_id = :channel", channel=number(channel))
-    found = await patient.consult()
-    found.only_to_do("#letters", "allow Create Private Threads, Send Messages in Threads.")
     threads = Bit.CREATE_PRIVATE_THREADS | Bit.SEND_MESSAGES_IN_THREADS
-    patient.harbour.stage.allow(Bit(NEEDED), threads)
+    patient.harbour.stage.forbid_in(channel, threads)
+    (await patient.consult()).only_to_do("#letters", "allow Create Private Threads, Send Messages in Threads.")
+    patient.harbour.stage.forbid_in(channel, Bit(0))
     assert (await patient.consult()).code == 0
+
+
+async def test_without_a_channel_of_their_own_private_threads_stand_under_the_panel(patient: Patient) -> None:
+    patient.harbour.stage.forbid_in(patient.harbour.stage.panel, Bit.CREATE_PRIVATE_THREADS)
+    (await patient.consult()).only_to_do("Panel", "allow Create Private Threads.")
+
+
+async def test_the_staff_channel_needs_threads_for_tasks(patient: Patient) -> None:
+    patient.harbour.stage.forbid_in(patient.harbour.stage.staff, Bit.CREATE_PUBLIC_THREADS)
+    (await patient.consult()).only_to_do("Staff channel", "allow Create Public Threads.")
 
 
 async def test_a_server_without_help_countries_is_to_name_them(patient: Patient) -> None:
