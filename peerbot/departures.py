@@ -1,6 +1,7 @@
 """People who leave the server, and who come back.
 
-A seat waits for seven days: people leave on bad days. After that it goes to somebody else.
+A seat and a place in line wait for seven days: people leave on bad days. After that they go to somebody else. A seat
+that was only offered goes on to the next at once.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, members
-from peerbot.access import SEATED
+from peerbot import access, cards, deliveries, members, seats
 from peerbot.groups import RETURN
+from peerbot.line import HOLDING, plan_offers, seat_freed
 from peerbot.models import Delivery, Facilitator, Group, Member, Membership
 
 BATCH = 100
@@ -25,8 +26,13 @@ async def leave(session: AsyncSession, guild_id: int, user_id: int, *, now: date
     member = await members.find(session, guild_id, user_id)
     if member is None or member.away_since is not None:
         return
+    groups_of = await _groups_of(session, member.member_id)  # before the member: rules lock in this order
     member.away_since = now
     await session.flush()
+    for group in groups_of:
+        membership = await session.scalar(_membership(group, member))
+        if membership is not None:
+            await seats.step_aside(session, group, membership, now=now)
     await deliveries.plan(
         session, "groups.seat_lapses", f"{member.member_id}:{int(now.timestamp())}", guild_id=guild_id, now=now,
         due_at=now + RETURN, member_id=member.member_id,
@@ -38,9 +44,11 @@ async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: 
     member = await members.find(session, guild_id, user_id)
     if member is None or member.away_since is None:
         return
+    groups_of = await _groups_of(session, member.member_id)
     member.away_since = None
     await session.flush()
-    for group in await _groups_of(session, member.member_id):
+    for group in groups_of:
+        await plan_offers(session, group, now=now)  # a free seat may be theirs now
         await access.follow(session, group, member.member_id, now=now)
 
 
@@ -50,9 +58,13 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
     if member is None or member.away_since is None or now < member.away_since + RETURN:
         return
     for group in await _groups_of(session, member.member_id):
-        await session.get(Group, group.group_id, with_for_update=True)
-        mine = (Membership.group_id == group.group_id, Membership.member_id == member.member_id)
-        await session.execute(delete(Membership).where(*mine, Membership.state.in_(SEATED)))
+        membership = await session.scalar(_membership(group, member))
+        if membership is not None:
+            frees = membership.state in HOLDING
+            await session.delete(membership)
+            await session.flush()
+            if frees:
+                await seat_freed(session, group, now=now)
         await session.execute(
             delete(Facilitator).where(Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id)
         )
@@ -85,7 +97,17 @@ async def compare(
 
 
 async def _groups_of(session: AsyncSession, member_id: int) -> list[Group]:
-    seats = select(Membership.group_id).where(Membership.member_id == member_id, Membership.state.in_(SEATED))
+    """Return the groups in which somebody is, or hopes to be, or that they look after; locked."""
+    own = select(Membership.group_id).where(Membership.member_id == member_id, Membership.state != "removed")
     listed = select(Facilitator.group_id).where(Facilitator.member_id == member_id)
-    found = await session.scalars(select(Group).where(Group.group_id.in_(seats.union(listed))))
-    return list(found.all())
+    # One order, so that two people who leave at once do not wait for each other.
+    found = select(Group).where(Group.group_id.in_(own.union(listed))).order_by(Group.group_id)
+    return list((await session.scalars(found.with_for_update())).all())
+
+
+def _membership(group: Group, member: Member) -> Select[Membership]:
+    return select(Membership).where(
+        Membership.group_id == group.group_id,
+        Membership.member_id == member.member_id,
+        Membership.state != "removed",
+    )

@@ -12,10 +12,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import members
+from peerbot import line, members
 from peerbot.access import ROLE_ABOVE, SEATED
 from peerbot.deliveries import DEAD, LEASED, PENDING
 from peerbot.errors import GroupUnknown
+from peerbot.line import HOLDING
 from peerbot.models import Delivery, Facilitator, Group, Member, Membership
 from peerbot.rights import Actor, guild_of, require_group_facilitator
 from peerbot.text import clean
@@ -27,14 +28,14 @@ NOT_YET = frozenset({PENDING, LEASED, DEAD})
 LONGEST_ID = 18
 """Digits of an id that both databases can count to."""
 MOST_PEOPLE = 60
-"""People of a group who are read at once: those with a seat, then those who were removed."""
+"""People of a group who are read at once: those with a seat, then those in line, then those who were removed."""
 CHOICES = 25
 """Choices that Discord shows while somebody types."""
 
 
 @dataclass(frozen=True)
 class GroupView:
-    """What anyone may see of a group."""
+    """What anyone may see of a group. Of the people `waiting`, those `ahead` are to be offered a free seat first."""
 
     group_id: int
     name: str
@@ -45,11 +46,13 @@ class GroupView:
     taken: int
     is_open: bool
     facilitator_ids: tuple[int, ...] = ()
+    waiting: int = 0
+    ahead: int = 0
 
     @property
     def free(self) -> int:
-        """Seats that are not taken."""
-        return max(self.capacity - self.taken, 0)
+        """Seats that somebody gets who comes now: not taken, and not to be offered to people in line first."""
+        return max(self.capacity - self.taken - self.ahead, 0)
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,13 @@ class Seat:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a group, for its facilitators."""
+    """Somebody in a group, for its facilitators; `number` is their place in line."""
 
     member_id: int
     user_id: int
     state: str
     removed_for: str | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView
         raise GroupUnknown
     listed = select(Member).join(Facilitator).where(Facilitator.group_id == group_id).order_by(Facilitator.since)
     people = [members.user_id(session, member) for member in await session.scalars(listed)]
-    return _view(row[0], row[1], tuple(people))
+    return _view(*row, facilitator_ids=tuple(people))
 
 
 async def page(
@@ -110,10 +114,10 @@ async def page(
     if topic:
         asked.append(func.lower(Group.topic) == func.lower(topic))  # SQLite folds no letter but A to Z
     if free:
-        asked.append(_taken() < Group.capacity)
+        asked.append(_taken() + _ahead() < Group.capacity)
     wanted = _views(guild_id).where(*asked).order_by(Group.name_key).offset(number * size).limit(size + 1)
     rows = (await session.execute(wanted)).all()
-    return Page(tuple(_view(group, taken) for group, taken in rows[:size]), number, len(rows) > size)
+    return Page(tuple(_view(*row) for row in rows[:size]), number, len(rows) > size)
 
 
 async def topics(session: AsyncSession, guild_id: int, *, like: str = "") -> Sequence[str]:
@@ -199,14 +203,24 @@ async def roster(session: AsyncSession, actor: Actor, group_id: int) -> Roster:
         select(Member, Membership)
         .join(Membership, Membership.member_id == Member.member_id)
         .where(Membership.group_id == group_id)
-        .order_by(Membership.state == "removed", Membership.joined_at)
+        .order_by(
+            Membership.state == "removed", Membership.line_at.is_not(None), Membership.line_at, Membership.joined_at
+        )
+        .order_by(Membership.membership_id)
         .limit(MOST_PEOPLE)
     )
+    numbers = dict((await session.execute(line.numbers(group_id))).all())
     listed = select(Member).join(Facilitator).where(Facilitator.group_id == group_id).order_by(Facilitator.since)
     return Roster(
         await view(session, actor.guild_id, group_id),
         tuple(
-            Person(member.member_id, members.user_id(session, member), seat.state, seat.removed_for)
+            Person(
+                member.member_id,
+                members.user_id(session, member),
+                seat.state,
+                seat.removed_for,
+                numbers.get(member.member_id),
+            )
             for member, seat in await session.execute(people)
         ),
         tuple(
@@ -216,20 +230,30 @@ async def roster(session: AsyncSession, actor: Actor, group_id: int) -> Roster:
     )
 
 
+def _count(*which: ColumnElement[bool]) -> ScalarSelect[int]:
+    counted = select(func.count(Membership.membership_id)).where(Membership.group_id == Group.group_id, *which)
+    return counted.correlate(Group).scalar_subquery()
+
+
 def _taken() -> ScalarSelect[int]:
-    seated = (Membership.group_id == Group.group_id, Membership.state.in_(SEATED))
-    return select(func.count(Membership.membership_id)).where(*seated).correlate(Group).scalar_subquery()
+    return _count(Membership.state.in_(HOLDING))
 
 
-def _views(guild_id: int) -> Select[Group, int]:
-    return select(Group, _taken()).where(Group.guild_id == guild_id)
+def _ahead() -> ScalarSelect[int]:
+    counted = line.eligible().with_only_columns(func.count(Membership.membership_id))
+    return counted.where(Membership.group_id == Group.group_id).correlate(Group).scalar_subquery()
+
+
+def _views(guild_id: int) -> Select[Group, int, int, int]:
+    waiting = _count(Membership.state == "waiting")
+    return select(Group, _taken(), waiting, _ahead()).where(Group.guild_id == guild_id)
 
 
 def _named(words: str) -> ColumnElement[bool]:
     return Group.name_key == clean(words).casefold()
 
 
-def _view(group: Group, taken: int, facilitator_ids: tuple[int, ...] = ()) -> GroupView:
+def _view(group: Group, taken: int, waiting: int, ahead: int, facilitator_ids: tuple[int, ...] = ()) -> GroupView:
     return GroupView(
         group_id=group.group_id,
         name=group.name,
@@ -240,4 +264,6 @@ def _view(group: Group, taken: int, facilitator_ids: tuple[int, ...] = ()) -> Gr
         taken=taken,
         is_open=group.state == "open",
         facilitator_ids=facilitator_ids,
+        waiting=waiting,
+        ahead=ahead,
     )

@@ -10,6 +10,8 @@ PeerbotError                    a sentence for the person who asked
 ├── NameTaken
 ├── AlreadyMember
 ├── NotMember
+├── InLine                      they wait already, and no seat is theirs yet
+├── NotInLine
 ├── WasRemoved
 ├── AgreementNeeded             the words to agree to come with it
 ├── NotValid                    one field of a form, and what would be right
@@ -96,6 +98,20 @@ class NotMember(PeerbotError):
 
     def __init__(self, name: str) -> None:
         super().__init__(_("You are not in **{name}** any more. Nothing was changed.", name=name))
+
+
+class InLine(PeerbotError):
+    """The person has a place in line, and no seat can be theirs yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("You are in line for **{name}**. I write to you when a seat is free.", name=name))
+
+
+class NotInLine(PeerbotError):
+    """The person has no place in line for this group."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("You are not in line for **{name}** any more. Nothing was changed.", name=name))
 
 
 class WasRemoved(PeerbotError):

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import access, cards, groups, members
 from peerbot.errors import NotValid
+from peerbot.line import HOLDING, seat_freed
 from peerbot.models import Facilitator, Membership
 from peerbot.rights import Actor, guild_of
 from peerbot.text import _
@@ -36,7 +37,11 @@ async def add(
         select(Membership).where(Membership.group_id == group_id, Membership.member_id == member.member_id)
     )
     if seat is not None:
+        frees = seat.state in HOLDING
         await session.delete(seat)
+        await session.flush()
+        if frees:
+            await seat_freed(session, group, now=now)
     await session.flush()
     await cards.mark(session, guild.guild_id, None, group_id, now=now)
     return await access.follow(session, group, member.member_id, now=now)

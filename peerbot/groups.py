@@ -1,7 +1,8 @@
 """Groups and their seats: who may create and change a group, who gets a seat, who leaves.
 
-Invariant: never more seats taken than the group has. A paused seat is a taken seat. Every rule that takes or frees one
-locks the group's row first, so that of two people on the last seat one gets it and the other is told so.
+Invariant: never more seats taken than the group has. A paused seat and an offered seat are taken seats. Nobody jumps
+the line: whoever is not in it gets a seat only when everyone in it could have one as well. Every rule that takes or
+frees a seat locks the group's row first, so that of two people on the last seat one gets it and the other is told so.
 """
 
 from __future__ import annotations
@@ -9,27 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, members
+from peerbot import access, cards, deliveries, line, members, rooms
 from peerbot.access import SEATED
-from peerbot.deliveries import Priority
 from peerbot.errors import (
     AgreementNeeded,
     AlreadyMember,
     GroupClosed,
     GroupFull,
-    GroupUnknown,
+    InLine,
     NameTaken,
-    NotAllowed,
     NotMember,
     NotValid,
     WasRemoved,
 )
-from peerbot.models import Delivery, Facilitator, Grant, Group, Guild, Member, Membership
-from peerbot.rights import Actor, guild_of, require_facilitator, require_group_facilitator
+from peerbot.line import HOLDING, IN_LINE, can_have_seat, seat_freed, seats_taken
+from peerbot.models import Delivery, Facilitator, Group, Guild, Member, Membership
+from peerbot.rights import Actor, guild_of, locked, locked_for, require_facilitator
 from peerbot.setup import agreement_of
 from peerbot.text import Text, _, clean
 
@@ -96,8 +96,8 @@ async def create(
     """
     guild = await guild_of(session, actor.guild_id)
     require_facilitator(guild, actor)
-    await _require_free_room(session, guild, room_id)
-    await _require_free_role(session, guild, actor, role_id)
+    await rooms.require_free_room(session, guild, room_id)
+    await rooms.require_free_role(session, guild, actor, role_id)
     group = Group(guild_id=actor.guild_id, created_at=now, state="open", room_id=room_id, role_id=role_id)
     _describe(group, details)
     session.add(group)
@@ -106,7 +106,7 @@ async def create(
     session.add(Facilitator(group_id=group.group_id, member_id=me.member_id, since=now))
     await session.flush()
     if room_id is None:
-        planned = await plan_room(session, group, now=now)
+        planned = await rooms.plan_room(session, group, now=now)
     else:
         planned = await access.follow(session, group, me.member_id, now=now)
     await cards.mark(session, actor.guild_id, None, now=now)
@@ -119,18 +119,25 @@ async def edit(session: AsyncSession, actor: Actor, group_id: int, details: Deta
     taken = await seats_taken(session, group_id)
     if details.capacity < taken:
         raise NotValid(_("{taken} seats are taken. Please give that many or more.", taken=taken))
+    has_more = details.capacity > group.capacity
     _describe(group, details)
     await _flush_name(session, details.name)
+    if has_more:
+        await seat_freed(session, group, now=now)
     await cards.mark(session, group.guild_id, None, group_id, now=now)
     return group
 
 
 async def close(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> Group:
-    """Close a group: nobody joins any more, and its room stays readable for a week. Raises NotAllowed, GroupUnknown."""
+    """Close a group: nobody joins any more, and its room stays readable for a week; who hoped for a seat is told.
+
+    Raises NotAllowed or GroupUnknown.
+    """
     group = await locked_for(session, actor, group_id)
     group.state = "closed"
     group.closed_at = now
     await session.flush()
+    await line.end(session, group, now=now)
     if group.room_id is not None:
         await deliveries.plan(
             session, "groups.closed", str(group_id), guild_id=group.guild_id, now=now, channel_id=group.room_id,
@@ -158,54 +165,80 @@ async def end_access(session: AsyncSession, delivery: Delivery, now: datetime) -
 
 
 async def sign_up(
-    session: AsyncSession, actor: Actor, group_id: int, *, agreed: str | None = None, now: datetime
-) -> SeatChange:
-    """Give the actor a seat; `agreed` is the version of the agreement that they have just agreed to.
+    session: AsyncSession,
+    actor: Actor,
+    group_id: int,
+    *,
+    agreed: str | None = None,
+    waits: bool = False,
+    now: datetime,
+) -> SeatChange | None:
+    """Give the actor a seat: a free one, or the one that is offered to them. Return None for a place in line.
 
-    Raises GroupUnknown, GroupClosed, AlreadyMember, WasRemoved, GroupFull, or AgreementNeeded (asked last, so that
-    nobody reads an agreement for a group that they cannot join).
+    `agreed` is the version of the agreement that they have just agreed to. Whoever `waits` gets a place in line where
+    there is no seat for them; somebody who is in line already keeps their place, and takes no offer by asking to wait.
+
+    Raises GroupUnknown, GroupClosed, AlreadyMember, WasRemoved, GroupFull, InLine (they are waiting, and no seat is
+    theirs yet), or AgreementNeeded (asked last, so that nobody reads an agreement for a group that they cannot join).
     """
     guild = await guild_of(session, actor.guild_id)
-    group = await _locked(session, actor.guild_id, group_id)
+    group = await locked(session, actor.guild_id, group_id)
     if group.state != "open":
         raise GroupClosed(group.name)
     member = await members.of(session, actor.guild_id, actor.user_id, now=now, locale=actor.locale)
-    await _require_no_seat(session, group, member)
-    if await seats_taken(session, group_id) >= group.capacity:
-        raise GroupFull(group.name)
+    place = await _place_of(session, group, member)
+    if waits and place is not None:
+        return None
+    if not waits and not await can_have_seat(session, group, place):
+        raise GroupFull(group.name) if place is None else InLine(group.name)
     _agree(guild, member, agreed, now)
-    membership = Membership(group_id=group_id, member_id=member.member_id, state="active", joined_at=now)
+    membership = place or Membership(group_id=group_id, member_id=member.member_id, joined_at=now)
+    return await admit(session, guild, group, membership, now=now)
+
+
+async def admit(
+    session: AsyncSession, guild: Guild, group: Group, membership: Membership, *, now: datetime
+) -> SeatChange | None:
+    """Give a membership of a locked group a seat if one can be theirs, else a place in line; return None for that."""
+    seated = await can_have_seat(session, group, membership)
+    membership.state = "active" if seated else "waiting"
+    membership.line_at = None if seated else membership.line_at or now
+    membership.joined_at = now
+    membership.offered_until = None
+    membership.passed, membership.unanswered = False, 0
     session.add(membership)
     await session.flush()
-    access_id = await access.follow(session, group, member.member_id, now=now)
+    await cards.mark(session, group.guild_id, None, group.group_id, now=now)
+    if not seated:
+        return None
+    access_id = await access.follow(session, group, membership.member_id, now=now)
     if group.room_id is not None:
         await deliveries.plan(
             session,
             "groups.welcome",
-            f"{group_id}:{member.member_id}:{now.date().isoformat()}",  # coming and going greets once a day
+            f"{group.group_id}:{membership.member_id}:{now.date().isoformat()}",  # coming and going greets once a day
             guild_id=guild.guild_id,
             now=now,
             not_after=now + timedelta(days=1),
             channel_id=group.room_id,
-            group_id=group_id,
-            member_id=member.member_id,
+            group_id=group.group_id,
+            member_id=membership.member_id,
         )
-    await cards.mark(session, guild.guild_id, None, group_id, now=now)
     return SeatChange(group.name, group.room_id, access_id)
 
 
 async def leave(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> SeatChange:
     """Give the actor's seat up, and leave no row of it. Raises GroupUnknown or NotMember."""
-    group = await _locked(session, actor.guild_id, group_id)
+    group = await locked(session, actor.guild_id, group_id)
     membership = await _seat_of(session, group, actor)
     await session.delete(membership)
     await session.flush()
-    return await _seat_freed(session, group, membership.member_id, now)
+    return await _out(session, group, membership.member_id, now=now)
 
 
 async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> datetime:
     """Keep the actor's seat while they rest; return until when. Raises GroupUnknown, NotMember or GroupClosed."""
-    group = await _locked(session, actor.guild_id, group_id)
+    group = await locked(session, actor.guild_id, group_id)
     membership = await _seat_of(session, group, actor)
     if group.state != "open":
         raise GroupClosed(group.name)
@@ -225,7 +258,7 @@ async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: date
 
 async def resume(session: AsyncSession, actor: Actor, group_id: int) -> Group:
     """End the actor's pause. Raises GroupUnknown or NotMember."""
-    group = await _locked(session, actor.guild_id, group_id)
+    group = await locked(session, actor.guild_id, group_id)
     membership = await _seat_of(session, group, actor)
     membership.state = "active"
     membership.paused_until = None
@@ -242,7 +275,7 @@ async def end_pause(session: AsyncSession, delivery: Delivery, now: datetime) ->
     if membership.paused_until is not None and membership.paused_until <= now:
         await session.delete(membership)
         await session.flush()
-        await _seat_freed(session, group, membership.member_id, now)
+        await _out(session, group, membership.member_id, now=now)
 
 
 async def remove(
@@ -252,16 +285,19 @@ async def remove(
     group = await locked_for(session, actor, group_id)
     membership = await session.scalar(
         select(Membership).where(
-            Membership.group_id == group_id, Membership.member_id == member_id, Membership.state.in_(SEATED)
+            Membership.group_id == group_id,
+            Membership.member_id == member_id,
+            Membership.state.in_((*SEATED, *IN_LINE)),
         )
     )
     if membership is None:
         raise NotMember(group.name)
+    frees = membership.state in HOLDING
     membership.state = "removed"
-    membership.paused_until = None
+    membership.paused_until = membership.offered_until = membership.line_at = None
     membership.removed_for = reason if reason in REASONS else "none"
     await session.flush()
-    return await _seat_freed(session, group, member_id, now)
+    return await _out(session, group, member_id, frees=frees, now=now)
 
 
 async def let_back(session: AsyncSession, actor: Actor, group_id: int, member_id: int) -> Group:
@@ -276,59 +312,6 @@ async def find(session: AsyncSession, delivery: Delivery) -> Group | None:
     """Return the group that a delivery is about, if it is there."""
     group = await session.get(Group, delivery.group_id)
     return group if group is not None and group.guild_id == delivery.guild_id else None
-
-
-async def seats_taken(session: AsyncSession, group_id: int) -> int:
-    """Return how many seats of a group are taken."""
-    taken = select(func.count()).where(Membership.group_id == group_id, Membership.state.in_(SEATED))
-    return (await session.scalars(taken)).one()
-
-
-async def plan_room(session: AsyncSession, group: Group, *, now: datetime) -> int:
-    """Have a group's private channel made; return the delivery's id."""
-    return await deliveries.plan(
-        session, "groups.room", str(group.group_id), guild_id=group.guild_id, now=now, priority=Priority.ACCESS,
-        again=True, group_id=group.group_id,
-    )  # fmt: skip
-
-
-async def room_made(session: AsyncSession, group_id: int, room_id: int, *, now: datetime) -> None:
-    """Remember a group's room and let everyone in who has a seat or facilitates."""
-    group = await session.get(Group, group_id, with_for_update=True)
-    if group is not None:
-        group.room_id = room_id
-        await session.flush()
-        await access.follow_all(session, group, now=now)
-
-
-async def new_room(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> int:
-    """Have a new room made for a group that lost its own; return the delivery. Raises NotAllowed, GroupUnknown."""
-    group = await locked_for(session, actor, group_id)
-    if group.room_id is not None:
-        raise NotValid(_("**{name}** has a room already.", name=group.name))
-    return await plan_room(session, group, now=now)
-
-
-async def _locked(session: AsyncSession, guild_id: int, group_id: int) -> Group:
-    group = await session.scalar(
-        select(Group).where(Group.group_id == group_id, Group.guild_id == guild_id).with_for_update()
-    )
-    if group is None:
-        raise GroupUnknown
-    return group
-
-
-async def locked_for(session: AsyncSession, actor: Actor, group_id: int) -> Group:
-    """Return an open group of the actor's server, locked, if they may change it.
-
-    Raises NotAllowed, GroupUnknown or GroupClosed.
-    """
-    guild = await guild_of(session, actor.guild_id)
-    group = await _locked(session, actor.guild_id, group_id)
-    await require_group_facilitator(session, guild, group, actor)
-    if group.state != "open":
-        raise GroupClosed(group.name)
-    return group
 
 
 async def _seat_of(session: AsyncSession, group: Group, actor: Actor) -> Membership:
@@ -346,21 +329,25 @@ async def _seat_of(session: AsyncSession, group: Group, actor: Actor) -> Members
     raise NotMember(group.name)
 
 
-async def _seat_freed(session: AsyncSession, group: Group, member_id: int, now: datetime) -> SeatChange:
+async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bool = True, now: datetime) -> SeatChange:
+    if frees:
+        await seat_freed(session, group, now=now)
     access_id = await access.follow(session, group, member_id, now=now)
     await cards.mark(session, group.guild_id, None, group.group_id, now=now)
     return SeatChange(group.name, group.room_id, access_id)
 
 
-async def _require_no_seat(session: AsyncSession, group: Group, member: Member) -> None:
+async def _place_of(session: AsyncSession, group: Group, member: Member) -> Membership | None:
+    """Return somebody's place in line, if they have one; raise for whoever cannot take a seat at all."""
     listed = await session.get(Facilitator, (group.group_id, member.member_id))
     if listed is not None:
         raise NotValid(_("You look after **{name}**, so you are in already.", name=group.name))
     held = await session.scalar(
         select(Membership).where(Membership.group_id == group.group_id, Membership.member_id == member.member_id)
     )
-    if held is not None:
+    if held is not None and held.state not in IN_LINE:
         raise WasRemoved(group.name) if held.state == "removed" else AlreadyMember(group.name)
+    return held
 
 
 def _agree(guild: Guild, member: Member, agreed: str | None, now: datetime) -> None:
@@ -369,28 +356,6 @@ def _agree(guild: Guild, member: Member, agreed: str | None, now: datetime) -> N
         member.agreed, member.agreed_at = current, now
     elif member.agreed != current:
         raise AgreementNeeded(current)
-
-
-async def _require_free_room(session: AsyncSession, guild: Guild, room_id: int | None) -> None:
-    if room_id is None:
-        return
-    if room_id in (guild.panel_channel_id, guild.staff_channel_id):
-        raise NotValid(_("That channel has another use here. Please choose another one."))
-    held = select(Group.name).where(Group.guild_id == guild.guild_id, Group.room_id == room_id)
-    granted = select(Group.name).join(Grant).where(Group.guild_id == guild.guild_id, Grant.target_id == room_id)
-    name = await session.scalar(held.union(granted).limit(1))
-    if name is not None:
-        raise NotValid(_("That channel is the room of **{name}**. Please choose another one.", name=name))
-
-
-async def _require_free_role(session: AsyncSession, guild: Guild, actor: Actor, role_id: int | None) -> None:
-    if role_id is None:
-        return
-    if not actor.manages:
-        raise NotAllowed(_("Only someone with the Manage Server permission can tie a role to a group."))
-    held = select(Group.name).where(Group.guild_id == guild.guild_id, Group.role_id == role_id)
-    if role_id in (guild.facilitator_role_id, guild.guild_id) or await session.scalar(held) is not None:
-        raise NotValid(_("That role has another use here. Please choose another one."))
 
 
 def _describe(group: Group, details: Details) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import members
-from peerbot.errors import NotAllowed, NotSetUp
+from peerbot.errors import GroupClosed, GroupUnknown, NotAllowed, NotSetUp
 from peerbot.models import Facilitator, Group, Guild
 from peerbot.text import _
 
@@ -68,3 +68,26 @@ async def require_group_facilitator(session: AsyncSession, guild: Guild, group: 
     """Raise NotAllowed unless the actor looks after this group, or manages the server."""
     if not await facilitates(session, guild, group, actor):
         raise NotAllowed(_("Only facilitators of **{name}** can do this.", name=group.name))
+
+
+async def locked(session: AsyncSession, guild_id: int, group_id: int) -> Group:
+    """Return a group of a server, locked until the transaction ends; raise GroupUnknown."""
+    group = await session.scalar(
+        select(Group).where(Group.group_id == group_id, Group.guild_id == guild_id).with_for_update()
+    )
+    if group is None:
+        raise GroupUnknown
+    return group
+
+
+async def locked_for(session: AsyncSession, actor: Actor, group_id: int) -> Group:
+    """Return an open group of the actor's server, locked, if they may change it.
+
+    Raises NotAllowed, GroupUnknown or GroupClosed.
+    """
+    guild = await guild_of(session, actor.guild_id)
+    group = await locked(session, actor.guild_id, group_id)
+    await require_group_facilitator(session, guild, group, actor)
+    if group.state != "open":
+        raise GroupClosed(group.name)
+    return group

@@ -29,7 +29,7 @@ from builders import (
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, directory, facilitators, groups, members, staff
+from peerbot import deliveries, directory, facilitators, groups, members, rooms, staff
 from peerbot.database import Database
 from peerbot.errors import (
     GroupClosed,
@@ -67,7 +67,7 @@ FOR_FACILITATORS: dict[str, Rule] = {
     "close": lambda s, a, g, now: groups.close(s, a, g, now=now),
     "remove": lambda s, a, g, now: groups.remove(s, a, g, 1, now=now),
     "let back": lambda s, a, g, _: groups.let_back(s, a, g, 1),
-    "new room": lambda s, a, g, now: groups.new_room(s, a, g, now=now),
+    "new room": lambda s, a, g, now: rooms.new_room(s, a, g, now=now),
     "add": lambda s, a, g, now: facilitators.add(s, a, g, LEO, frozenset({ROLE}), now=now),
     "strike off": lambda s, a, g, now: facilitators.remove(s, a, g, 1, now=now),
     "roster": lambda s, a, g, _: directory.roster(s, a, g),
@@ -151,7 +151,7 @@ async def test_a_new_group_has_its_maker_as_facilitator_and_a_room_is_made(
     assert kinds == ["groups.room"]
     assert [person.user_id for person in roster.facilitators] == [FACILITATOR]
     async with db.begin() as session:
-        await groups.room_made(session, made.group_id, ROOM, now=now)
+        await rooms.room_made(session, made.group_id, ROOM, now=now)
         access = await session.scalars(select(Delivery.member_id).where(Delivery.kind == "groups.access"))
         assert list(access) == [roster.facilitators[0].member_id]
 
@@ -419,14 +419,14 @@ async def test_others_cannot_try_a_failure_again(db: Database, group: Group, now
 
 
 async def test_a_room_that_was_deleted_is_told_and_can_be_made_anew(db: Database, group: Group, now: datetime) -> None:
-    await refused(db, NotValid, lambda s: groups.new_room(s, facilitator(), group.group_id, now=now))
+    await refused(db, NotValid, lambda s: rooms.new_room(s, facilitator(), group.group_id, now=now))
     async with db.begin() as session:
         await staff.tell_room_gone(session, OTHER_GUILD, ROOM, now=now)
         await staff.tell_room_gone(session, GUILD, ROOM, now=now)
         await staff.tell_room_gone(session, GUILD, ROOM, now=now)
     assert [message.group_id for message in await told(db, "staff.room_gone")] == [group.group_id]
     async with db.begin() as session:
-        await groups.new_room(session, facilitator(), group.group_id, now=now)
+        await rooms.new_room(session, facilitator(), group.group_id, now=now)
     assert len(await told(db, "groups.room")) == 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from builders import FACILITATOR, GUILD, facilitator, make_group, seat
+from builders import AGREED, FACILITATOR, GUILD, actor, facilitator, make_group, seat
 from discord import ui
 
 from cogs.groups import _cards as cards
@@ -17,12 +17,13 @@ from peerbot.text import Reader
 
 SEATED = range(3000, 3015)
 REMOVED = range(2000, 2030)
+WAITING = range(4000, 4020)
 LONGEST_NAME = "*" * 32
 """The longest name that Discord takes, of letters that take two each when they are shown as they are."""
 
 
 async def crowded(db: Database, now: datetime) -> Roster:
-    """Return a group with fifteen seats taken, after thirty people had been removed."""
+    """Return a group with fifteen seats taken and a long line, after thirty people had been removed."""
     async with db.begin() as session:
         group = await make_group(session, now=now, capacity=15)
         for user_id in REMOVED:
@@ -31,6 +32,9 @@ async def crowded(db: Database, now: datetime) -> Roster:
             assert removed is not None
             await groups.remove(session, facilitator(), group.group_id, removed.member_id, now=now)
         await seat(session, group, *SEATED, now=now + timedelta(days=1))
+        for user_id in WAITING:
+            person = actor(user_id)
+            await groups.sign_up(session, person, group.group_id, agreed=AGREED, waits=True, now=now)
         return await directory.roster(session, facilitator(), group.group_id)
 
 
@@ -44,7 +48,7 @@ async def test_a_crowded_card_keeps_discords_limits_and_offers_everyone_with_a_s
     db: Database, guild: Guild, now: datetime
 ) -> None:
     roster = await crowded(db, now)
-    everyone = [FACILITATOR, *SEATED, *REMOVED]
+    everyone = [FACILITATOR, *SEATED, *WAITING, *REMOVED]
     strange = list(range(5000, 5050))
     for names in (cards.Names(None), cards.Names(dict.fromkeys([*everyone, *strange], LONGEST_NAME))):
         card = cards.people_card(roster, names, strange, Reader(), ROOM_LATER)

@@ -15,13 +15,16 @@ import pytest
 from discord import ui
 
 from cogs._interactions import COMPONENTS, PersistentButton, PersistentSelect
+from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
+from cogs.groups import _line_cards as line_cards
 from cogs.groups._tending import ROOM_LATER
 from cogs.setup import setup_card
 from peerbot.directory import GroupView, Page, Person, Roster, Seat
 from peerbot.models import Guild
+from peerbot.seats import Place
 from peerbot.setup import Agreement
-from peerbot.text import PSEUDO, Reader
+from peerbot.text import PSEUDO, Reader, _
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [*(ROOT / "peerbot").glob("*.py"), *(ROOT / "cogs").rglob("*.py")]
@@ -33,7 +36,7 @@ SHAME = re.compile(
 PSEUDO_READER = Reader(PSEUDO)
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 VIEW = GroupView(1, "Tuesday", "About us", "Sleep", "voice", 12, 3, is_open=True, facilitator_ids=(5,))
-FULL = GroupView(2, "Owls", "", "", "text", 1, 1, is_open=True)
+FULL = GroupView(2, "Owls", "", "", "text", 1, 1, is_open=True, waiting=2, ahead=2)
 WORDS = Agreement("1.1", "we call somebody", "evenings")
 
 
@@ -130,15 +133,27 @@ def texts(view: ui.LayoutView) -> list[str]:
 
 ROSTER = Roster(
     VIEW,
-    (Person(1, 11, "active"), Person(2, 12, "paused"), Person(3, 13, "removed", "asked")),
+    (
+        Person(1, 11, "active"),
+        Person(2, 12, "paused"),
+        Person(5, 16, "offered", number=1),
+        Person(6, 17, "waiting", number=2),
+        Person(3, 13, "removed", "asked"),
+    ),
     (Person(4, 14, "facilitator"),),
 )
-NAMES = cards.Names({11: "Maya", 12: "Sam", 13: "Lee", 14: "Ana"})
+NAMES = cards.Names({11: "Maya", 12: "Sam", 13: "Lee", 14: "Ana", 16: "Kim", 17: "Joe"})
 SEATS = (
     Seat(1, "Tuesday", 9, is_open=True, is_let_in=True, paused_until=None),
     Seat(2, "Owls", 9, is_open=True, is_let_in=True, paused_until=NOON),
     Seat(3, "Old", None, is_open=False, is_let_in=False, paused_until=None),
     Seat(4, "New", None, is_open=True, is_let_in=False, paused_until=None),
+)
+PLACES = (
+    Place(5, "Rest", 1, offered_until=NOON, can_take=True, reach=None),
+    Place(6, "Walk", 2, offered_until=None, can_take=False, reach="thread"),
+    Place(7, "Read", 12, offered_until=None, can_take=False, reach="none"),
+    Place(8, "Draw", 3, offered_until=None, can_take=True, reach="dm"),
 )
 
 
@@ -146,19 +161,30 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     here = guild()
     page = Page((VIEW, FULL), 1, has_more=True)
     empty = Page((), 0, has_more=False)
+    agree = buttons.AgreeButton("1.1.1", reader)
     return {
         "group": cards.group_card(VIEW, here, reader, private=True),
         "full group": cards.group_card(FULL, here, reader, private=False),
-        "agreement": cards.agreement_card(VIEW, WORDS, here, reader),
-        "plain agreement": cards.agreement_card(VIEW, Agreement("1.1", "", ""), here, reader),
+        "agreement": cards.agreement_card(VIEW, WORDS, here, reader, agree=agree, back=buttons.NotNowButton(1, reader)),
+        "plain agreement": cards.agreement_card(
+            VIEW, Agreement("1.1", "", ""), here, reader, agree=agree, back=None, waits=True
+        ),
         "welcome": cards.welcome_card("Tuesday", here, 9, reader, is_open=True),
         "waiting": cards.welcome_card("Tuesday", here, None, reader, is_open=False),
-        "full": cards.full_card("Tuesday", page, here, reader),
-        "full everywhere": cards.full_card("Tuesday", empty, here, reader),
+        "full": cards.full_card(FULL, page, here, reader, line_cards.ways(here, reader, in_server=True)),
+        "full everywhere": cards.full_card(FULL, None, here, reader, line_cards.ways(here, reader, in_server=False)),
         "browse": cards.browse_card(page, here, reader, topics=["Sleep", "Work"], free=True, topic="Sleep"),
         "none": cards.browse_card(empty, here, reader, topics=[], free=False, topic=""),
         "panel": cards.panel_card(page, here, reader, reader.say(cards.MEETS_BY["voice"])),
         "empty panel": cards.panel_card(empty, here, reader, reader.say(cards.MEETS_BY["voice"])),
+        "place": line_cards.place_card(PLACES[1], page, here, reader, _("That is fine. You keep your place.")),
+        "place, twelfth": line_cards.place_card(PLACES[2], None, here, reader),
+        "place with an offer": line_cards.place_card(PLACES[0], page, here, reader),
+        "place with a seat that nobody wants": line_cards.place_card(PLACES[3], page, here, reader),
+        "sure to leave the line": line_cards.leave_line_card(PLACES[0], here, reader),
+        "left the line": line_cards.left_line_card("Tuesday", here, reader, in_server=False),
+        "mine, in line": cards.mine_card((*PLACES, *SEATS), here, reader),
+        "mine, in line only": cards.mine_card((PLACES[0],) * 1 + PLACES[1:], here, reader, page=9),
         "mine": cards.mine_card(SEATS, here, reader),
         "no groups": cards.mine_card((), here, reader),
         "sure": cards.sure_card("Tuesday", 1, here, reader),
@@ -169,7 +195,7 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     }
 
 
-TYPED = {"Sleep", "Work", "Maya", "Sam", "Lee", "Ana"}
+TYPED = {"Sleep", "Work", "Maya", "Sam", "Lee", "Ana", "Kim", "Joe"}
 
 
 @pytest.mark.parametrize("name", sorted(every_card(Reader())))

@@ -79,6 +79,7 @@ async def run(db: Database, step: str, now: datetime) -> None:
 async def test_whoever_agrees_gets_a_seat_access_and_a_welcome(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         joined = await groups.sign_up(session, actor(), group.group_id, agreed=AGREED, now=now)
+        assert joined is not None
         assert (joined.name, joined.room_id) == ("Tuesday", ROOM)
         effects = await planned(session, "groups.access")
         welcomes = await planned(session, "groups.welcome")

@@ -13,6 +13,9 @@ from peerbot.text import Reader, _
 MOST_OPTIONS = 25
 PRIMARY, SUCCESS, DANGER = discord.ButtonStyle.primary, discord.ButtonStyle.success, discord.ButtonStyle.danger
 GROUP_AND_MEMBER = rf"{ROW_ID}\.{ROW_ID}"
+SERVER_AND_GROUP = rf"\d{{1,19}}\.{ROW_ID}"
+"""The state of buttons that work in a direct message too."""
+AND_VERSION = r"/\d{1,6}\.\d{1,9}"
 
 
 class LookButton(PersistentButton, verb="groups:look", label=_("Look")):
@@ -35,6 +38,44 @@ class AgreeButton(
 
 class NotNowButton(PersistentButton, verb="groups:not-now", label=_("Not now")):
     """Go back to the group without joining."""
+
+
+class WaitButton(PersistentButton, verb="seats:wait", label=_("Wait in line"), state=SERVER_AND_GROUP, style=PRIMARY):
+    """Wait in line for a seat, or read the agreement first."""
+
+
+class AgreeToWaitButton(
+    PersistentButton, verb="seats:agree-wait", label=_("I agree"), state=SERVER_AND_GROUP + AND_VERSION, style=SUCCESS
+):
+    """Agree to the words of one version, and wait in line."""
+
+
+class TakeButton(PersistentButton, verb="seats:take", label=_("Take it"), state=SERVER_AND_GROUP, style=SUCCESS):
+    """Take a seat that is offered."""
+
+
+class AgreeToTakeButton(
+    PersistentButton, verb="seats:agree-take", label=_("I agree"), state=SERVER_AND_GROUP + AND_VERSION, style=SUCCESS
+):
+    """Agree to the words of one version, and take the seat."""
+
+
+class PassButton(PersistentButton, verb="seats:not-now", label=_("Not now"), state=SERVER_AND_GROUP):
+    """Let an offered seat go to the next person, and stay in line."""
+
+
+class PlaceButton(PersistentButton, verb="seats:place", label=_("My place in line"), state=SERVER_AND_GROUP):
+    """Show the person's place in line."""
+
+
+class LeaveLineButton(PersistentButton, verb="seats:leave", label=_("Leave the line"), state=SERVER_AND_GROUP):
+    """Ask whether to leave the line."""
+
+
+class LeaveLineSureButton(
+    PersistentButton, verb="seats:leave-sure", label=_("Leave the line"), state=SERVER_AND_GROUP, style=DANGER
+):
+    """Leave the line."""
 
 
 class MineButton(PersistentButton, verb="groups:mine", label=_("My groups")):
@@ -114,13 +155,15 @@ class PersonSelect(PersistentSelect, verb="groups:person", value=rf"[a-z]{{1,20}
         kinds = {
             "active": _("member"),
             "paused": _("resting"),
+            "waiting": _("in line"),
+            "offered": _("in line, has an offer"),
             "removed": _("removed"),
             "facilitator": _("facilitator"),
         }
         options = [
             discord.SelectOption(
                 label=labels[person.user_id][:100],
-                description=reader.say(kinds[person.state]),
+                description=reader.say(kinds.get(person.state, _("not in yet"))),
                 value=f"{person.state}.{person.member_id}",
             )
             for person in people[:MOST_OPTIONS]

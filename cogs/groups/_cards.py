@@ -13,8 +13,11 @@ from cogs._help import help_now_button
 from cogs._interactions import Card
 from cogs._reach import MessagesButton
 from cogs.groups import _buttons as buttons
+from cogs.groups import _places as places
+from peerbot.access import SEATED
 from peerbot.directory import GroupView, Page, Person, Roster, Seat
 from peerbot.models import Guild
+from peerbot.seats import Place
 from peerbot.setup import Agreement
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, mention, n_, timestamp
 
@@ -22,6 +25,7 @@ MOST_NAMED = 12
 MOST_OWN = 5
 """Groups of one person on their card; with the rest of it, 40 components."""
 LONGEST_LABEL = 32
+WAITING = _("*Wait in line*, and I write to you when a seat is free.")
 MEETS_BY = {
     "voice": _("Voice. Camera off is fine. You can just listen."),
     "text": _("Text. You can just read."),
@@ -48,9 +52,11 @@ class Names:
 
 def seats(view: GroupView) -> Text:
     """Return how full a group is, as a sentence."""
-    if not view.free:
-        return _("{taken} of {capacity} seats taken. Full right now.", taken=view.taken, capacity=view.capacity)
-    return _("{taken} of {capacity} seats taken.", taken=view.taken, capacity=view.capacity)
+    return (
+        _("{taken}.", taken=places.taken(view))
+        if view.free
+        else _("{taken}. Full right now.", taken=places.taken(view))
+    )
 
 
 def shortened(name: str) -> Verbatim:
@@ -74,18 +80,34 @@ def group_card(view: GroupView, guild: Guild, reader: Reader, *, private: bool) 
         names = Verbatim(", ".join(mention(user_id) for user_id in view.facilitator_ids))
         lines += [reader.say(_("With {names}.", names=names))]
     lines += [reader.say(seats(view) if view.is_open else _("This group has closed."))]
+    join: list[ui.Item[Any]] = []
     if view.free and view.is_open:
-        join: list[ui.Item[Any]] = [buttons.JoinButton(view.group_id, reader)]
+        join += [buttons.JoinButton(view.group_id, reader)]
     else:
-        join = [buttons.BrowseButton("0.1.", reader, label=_("Groups with a free seat"))]
+        if view.is_open:
+            lines += [reader.say(WAITING)]
+            join += [buttons.WaitButton(f"{guild.guild_id}.{view.group_id}", reader)]
+        join += [buttons.BrowseButton("0.1.", reader, label=_("Groups with a free seat"))]
     back: list[ui.Item[Any]] = [buttons.BrowseButton("0.0.", reader, label=_("All groups"))] if private else []
     return Card().boxed().text("\n".join(lines)).row(*join, *back, help_now_button(guild.help_countries, reader))
 
 
-def agreement_card(view: GroupView, words: Agreement, guild: Guild, reader: Reader) -> Card:
-    """Return what a person reads before joining."""
+def agreement_card(
+    view: GroupView,
+    words: Agreement,
+    guild: Guild,
+    reader: Reader,
+    *,
+    agree: ui.Item[Any],
+    back: ui.Item[Any] | None,
+    waits: bool = False,
+) -> Card:
+    """Return what a person reads before joining, or before waiting in line."""
+    title = (
+        _("## Before you wait for {name}", name=view.name) if waits else _("## Before you join {name}", name=view.name)
+    )
     lines = [
-        reader.say(_("## Before you join {name}", name=view.name)),
+        reader.say(title),
         reader.say(_("- I am 18 or older.")),
         reader.say(_("- What is said here stays here, unless someone is in danger.")),
         reader.say(_("- Then: {policy}", policy=words.danger_policy))
@@ -101,16 +123,10 @@ def agreement_card(view: GroupView, words: Agreement, guild: Guild, reader: Read
         reader.say(_("- The group and the people who run this server can see my Discord name.")),
         reader.say(_("- While I am in a group, the bot saves that, my language and what I choose.")),
     ]
-    return (
-        Card()
-        .boxed()
-        .text("\n".join(lines))
-        .row(
-            buttons.AgreeButton(f"{view.group_id}.{words.version}", reader),
-            buttons.NotNowButton(view.group_id, reader),
-            help_now_button(guild.help_countries, reader),
-        )
-    )
+    if waits:
+        lines += [reader.say(_("- When a seat is free, the bot writes to me. /my says how, and lets me change it."))]
+    leave = [back] if back is not None else []
+    return Card().boxed().text("\n".join(lines)).row(agree, *leave, help_now_button(guild.help_countries, reader))
 
 
 def welcome_card(name: str, guild: Guild, room_id: int | None, reader: Reader, *, is_open: bool) -> Card:
@@ -133,22 +149,25 @@ def welcome_card(name: str, guild: Guild, room_id: int | None, reader: Reader, *
     return Card().boxed().text("\n".join(lines)).row(*link, help_now_button(guild.help_countries, reader))
 
 
-def full_card(name: str, others: Page, guild: Guild, reader: Reader) -> Card:
-    """Return what a person sees when a group is full: kind words, and groups with seats."""
-    card = Card().boxed()
-    card.text(
-        "\n".join(
-            [
-                reader.say(_("## {name} is full right now", name=name)),
-                reader.say(_("You did nothing wrong. Seats do get free.")),
-                reader.say(_("These groups have a seat today:") if others.groups else _("Please look again later.")),
-            ]
-        )
-    )
-    _list(card, others, reader)
-    return card.row(
-        buttons.BrowseButton("0.0.", reader, label=_("All groups")), help_now_button(guild.help_countries, reader)
-    )
+def full_card(
+    view: GroupView, others: Page | None, guild: Guild, reader: Reader, ways: Sequence[ui.Item[Any]] = ()
+) -> Card:
+    """Return what a person sees when a group is full: kind words, the line, and groups with seats.
+
+    In a direct message (None) no other groups are shown; their buttons work in the server.
+    """
+    lines = [
+        reader.say(_("## {name} is full right now", name=view.name)),
+        reader.say(_("You did nothing wrong. Seats do get free.")),
+        reader.say(WAITING),
+    ]
+    if others is not None and others.groups:
+        lines += [reader.say(_("These groups have a seat today:"))]
+    card = Card().boxed().text("\n".join(lines))
+    if others is not None:
+        list_groups(card, others, reader)
+    wait = buttons.WaitButton(f"{guild.guild_id}.{view.group_id}", reader)
+    return card.row(wait, *ways, help_now_button(guild.help_countries, reader))
 
 
 def browse_card(page: Page, guild: Guild, reader: Reader, *, topics: list[str], free: bool, topic: str) -> Card:
@@ -160,7 +179,7 @@ def browse_card(page: Page, guild: Guild, reader: Reader, *, topics: list[str], 
         card.text(reader.say(title))
     else:
         card.text(f"{reader.say(title)}\n{reader.say(empty)}")
-    _list(card, page, reader)
+    list_groups(card, page, reader)
     if len(topics) > 1:
         card.row(buttons.TopicSelect.offering(topics, free=free, reader=reader))
     flag = "1" if free else "0"
@@ -183,7 +202,7 @@ def panel_card(page: Page, guild: Guild, reader: Reader, words: str) -> Card:
     card.text(f"{reader.say(_('## Find a group'))}\n{reader.say(intro)}")
     if not page.groups:
         card.text(reader.say(_("No group is open yet. Please look again soon.")))
-    _list(card, page, reader)
+    list_groups(card, page, reader)
     card.row(
         buttons.BrowseButton("0.0.", reader, label=_("All groups")),
         buttons.MineButton("0", reader),
@@ -192,8 +211,11 @@ def panel_card(page: Page, guild: Guild, reader: Reader, words: str) -> Card:
     return card.text(words)
 
 
-def mine_card(mine: tuple[Seat, ...], guild: Guild, reader: Reader, *, page: int = 0) -> Card:
-    """Return a page of a person's own groups, the last when there are not so many, with what they can do in each."""
+def mine_card(mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, page: int = 0) -> Card:
+    """Return a page of a person's own groups and places in line, with what they can do in each.
+
+    It is the last page when there are not so many.
+    """
     if not mine:
         words = [reader.say(_("## My groups")), reader.say(_("You are in no group right now. That is fine."))]
         return (
@@ -210,6 +232,10 @@ def mine_card(mine: tuple[Seat, ...], guild: Guild, reader: Reader, *, page: int
     page = min(page, (len(mine) - 1) // MOST_OWN)
     first = page * MOST_OWN
     for seat in mine[first : first + MOST_OWN]:
+        if isinstance(seat, Place):
+            card.text(f"{reader.say(_('**{name}**', name=seat.name))}\n{reader.say(places.offer(seat))}")
+            card.row(*places.row(seat, guild.guild_id, reader))
+            continue
         card.text(_own_line(seat, reader))
         row: list[ui.Item[Any]] = []
         if seat.room_id is not None and seat.is_let_in:
@@ -250,12 +276,15 @@ def sure_card(seat_name: str, group_id: int, guild: Guild, reader: Reader) -> Ca
 def people_card(roster: Roster, names: Names, strange: list[int], reader: Reader, note: Text | None = None) -> Card:
     """Return who is in a group, for its facilitators; `strange` are people in its room without a seat."""
     view = roster.group
-    seated = [person for person in roster.people if person.state != "removed"]
+    seated = [person for person in roster.people if person.state in SEATED]
+    waiting = [person for person in roster.people if person.number is not None]
     removed = [person for person in roster.people if person.state == "removed"]
     lines = [reader.say(_("## People in {name}", name=view.name)), reader.say(seats(view))]
     lines += [reader.say(note)] if note is not None else []
     lines += [reader.say(_("**Facilitators**")), *_names(roster.facilitators, names, reader)]
     lines += [reader.say(_("**Members**")), *_names(seated, names, reader)]
+    if waiting:
+        lines += [reader.say(_("**In line**")), *_names(waiting[:MOST_NAMED], names, reader)]
     if strange:
         lines += [reader.say(_("**In the room without a seat** (somebody else let them in)"))]
         lines += [reader.say(_("- {name}", name=names.of(user_id, reader))) for user_id in strange[:MOST_NAMED]]
@@ -276,12 +305,16 @@ def _names(people: Sequence[Person], names: Names, reader: Reader) -> list[str]:
     lines: list[str] = []
     for person in people:
         name = names.of(person.user_id, reader)
-        paused = _("- {name} (resting)", name=name)
-        lines.append(reader.say(paused if person.state == "paused" else _("- {name}", name=name)))
+        about = {
+            "paused": _("- {name} (resting)", name=name),
+            "waiting": _("- {number}: {name}", number=person.number, name=name),
+            "offered": _("- {number}: {name} (a seat is offered)", number=person.number, name=name),
+        }
+        lines.append(reader.say(about.get(person.state, _("- {name}", name=name))))
     return lines
 
 
-def _list(card: Card, page: Page, reader: Reader) -> None:
+def list_groups(card: Card, page: Page, reader: Reader) -> None:
     """Add a line for each group, with a button that opens it."""
     for view in page.groups:
         name = _("{name}", name=shortened(view.name))
@@ -290,6 +323,7 @@ def _list(card: Card, page: Page, reader: Reader) -> None:
 
 def _line(view: GroupView, reader: Reader) -> str:
     free = n_("{n} seat free", "{n} seats free", view.free) if view.free else _("full right now")
+    free = places.taken(view) if view.waiting else free
     kind = {"voice": _("voice"), "text": _("text"), "both": _("voice and text")}[view.meets_by]
     parts = _("{kind}, {seats}", kind=kind, seats=free)
     if view.topic:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import discord
 
-from peerbot import access, departures, groups, members
+from peerbot import access, departures, groups, members, rooms
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -146,7 +146,7 @@ class GroupEffects:
                 reason=REASON,
             )
         async with self.bot.db.begin(wait=BACKGROUND) as session:
-            await groups.room_made(session, group.group_id, room.id, now=self.bot.clock.now())
+            await rooms.room_made(session, group.group_id, room.id, now=self.bot.clock.now())
         return Sent()
 
     async def lapse(self, delivery: Delivery) -> Outcome:

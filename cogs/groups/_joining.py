@@ -6,11 +6,11 @@ from cogs._interactions import Answer
 from cogs._reach import WRONG, finish_telling
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
-from peerbot import access, directory, groups, reach
+from cogs.groups._line import enter
+from peerbot import access, directory, groups, reach, seats
 from peerbot.dispatcher import Gone, Sent
-from peerbot.errors import AgreementNeeded, GroupFull, NotMember
+from peerbot.errors import NotMember
 from peerbot.rights import guild_of
-from peerbot.setup import agreement_of
 
 
 async def show_groups(answer: Answer, *, number: int = 0, free: bool = False, topic: str = "") -> None:
@@ -28,8 +28,9 @@ async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = Non
     actor = answer.actor
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
-        mine = await directory.seats(session, actor.guild_id, actor.user_id)
         problem = (await reach.habits(session, actor.guild_id, actor.user_id)).problem
+        waiting = await seats.places(session, actor.guild_id, actor.user_id)
+        mine = (*waiting, *await directory.seats(session, actor.guild_id, actor.user_id))
     ids = [seat.group_id for seat in mine]
     page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page
     card = cards.mine_card(mine, guild, answer.reader, page=page)
@@ -78,37 +79,11 @@ async def press_agree(answer: Answer, state: str) -> None:
 
 async def join(answer: Answer, group_id: int, *, agreed: str | None = None) -> None:
     """Give the person a seat and open the room; or show what stands between."""
-    bot, actor = answer.bot, answer.actor
-    try:
-        async with bot.db.begin() as session:
-            guild = await guild_of(session, actor.guild_id)
-            joined = await groups.sign_up(session, actor, group_id, agreed=agreed, now=bot.clock.now())
-    except AgreementNeeded:
-        await _show_agreement(answer, group_id)
-        return
-    except GroupFull:
-        await _show_full(answer, group_id)
-        return
-    outcome = await bot.dispatcher.outcome(joined.access_id)
-    is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
-    await answer.show(cards.welcome_card(joined.name, guild, joined.room_id, answer.reader, is_open=is_open))
 
+    def agree(version: str) -> buttons.AgreeButton:
+        return buttons.AgreeButton(f"{group_id}.{version}", answer.reader)
 
-async def _show_agreement(answer: Answer, group_id: int) -> None:
-    guild_id = answer.actor.guild_id
-    async with answer.bot.db.read() as session:
-        guild = await guild_of(session, guild_id)
-        view = await directory.view(session, guild_id, group_id)
-    await answer.show(cards.agreement_card(view, agreement_of(guild), guild, answer.reader))
-
-
-async def _show_full(answer: Answer, group_id: int) -> None:
-    guild_id = answer.actor.guild_id
-    async with answer.bot.db.read() as session:
-        guild = await guild_of(session, guild_id)
-        view = await directory.view(session, guild_id, group_id)
-        others = await directory.page(session, guild_id, free=True, size=3)
-    await answer.show(cards.full_card(view.name, others, guild, answer.reader))
+    await enter(answer, answer.actor, group_id, agree=agree, agreed=agreed)
 
 
 @buttons.MineButton.pressed

@@ -13,12 +13,13 @@ from cogs._outbox import Post
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as drawn
 from cogs.groups import _effects as effects
-from peerbot import access, cards, directory, groups
+from cogs.groups import _line_cards as line_cards
+from peerbot import access, cards, directory, groups, seats
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.dispatcher import NotNeeded, Outcome, Sent
-from peerbot.models import Card, Delivery, Group, Guild
+from peerbot.models import Card, Delivery, Group, Guild, Member
 from peerbot.text import Reader, _, channel_mention, n_
 
 PANEL_GROUPS = 7
@@ -39,6 +40,10 @@ class GroupPosts:
         outbox.effect("card.remove", self.remove)
         outbox.message("groups.welcome", self.render_welcome)
         outbox.message("groups.closed", self.render_closed)
+        outbox.step("seats.free", seats.offer)
+        outbox.step("seats.expire", seats.expire)
+        outbox.letter("seats.offer", self.render_offer)
+        outbox.letter("seats.closed", self.render_line_closed)
         outbox.message("staff.room_gone", self.render_room_gone)
         outbox.message("staff.strangers", self.render_strangers)
 
@@ -123,6 +128,31 @@ class GroupPosts:
             "**{name}** has closed. Thank you for being here. You can read here until {day}.", name=group.name, day=day
         )
         return Post(reader.say(words), [help_now_button(guild.help_countries, reader)])
+
+    async def render_offer(self, delivery: Delivery) -> Post | None:
+        """Return the offer of a seat; nothing when it is over."""
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            offer = await seats.announce(session, delivery, now=self.bot.clock.now())
+            guild = await settings_of.find(session, delivery.guild_id)
+        if offer is None or guild is None:
+            return None
+        reader = Reader(offer.locale or guild.locale, offer.zone or guild.time_zone)
+        key = f"{delivery.guild_id}.{delivery.group_id}"
+        answers: list[discord.ui.Item[Any]] = [buttons.TakeButton(key, reader), buttons.PassButton(key, reader)]
+        return Post(line_cards.offer_letter(offer, reader), [*answers, help_now_button(guild.help_countries, reader)])
+
+    async def render_line_closed(self, delivery: Delivery) -> Post | None:
+        """Return the news, for somebody who waited, that a group has closed."""
+        group, guild = await self._group_and_guild(delivery)
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            member = await session.get(Member, delivery.member_id)
+        if group is None or guild is None or member is None:
+            return None
+        reader = Reader(member.locale or guild.locale, member.zone or guild.time_zone)
+        words = _("**{name}** has closed, so its line has ended. You did nothing wrong.", name=group.name)
+        more = _("Other groups may have a seat for you.")
+        ways: list[discord.ui.Item[Any]] = [line_cards.panel_link(guild, reader)]
+        return Post(f"{reader.say(words)} {reader.say(more)}", [help_now_button(guild.help_countries, reader), *ways])
 
     async def render_room_gone(self, delivery: Delivery) -> Post | None:
         """Return the news that a group's channel was deleted; nothing when it has a room again."""

@@ -12,7 +12,7 @@ from cogs._interactions import ROW_ID, Answer, Card, Filled, form, submits
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as drawn
 from cogs.groups import _effects as effects
-from peerbot import access, cards, directory, facilitators, groups
+from peerbot import access, cards, directory, facilitators, groups, rooms
 from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent
 from peerbot.errors import NotAllowed, NotValid
 from peerbot.groups import LONGEST, MOST_SEATS, Details
@@ -207,9 +207,11 @@ async def ask_close(answer: Answer, words: str) -> None:
     async with answer.bot.db.read() as session:
         group_id = await directory.named(session, actor.guild_id, words)
         roster = await directory.roster(session, actor, group_id)
+    has_line = any(person.number for person in roster.people)
     lines = [
         answer.say(_("## Close {name}?", name=roster.group.name)),
         answer.say(_("Nobody can join any more. I tell its room. Its members can read there for a week.")),
+        *([answer.say(_("Its line ends. I write to everyone in it."))] if has_line else []),
         answer.say(_("Nothing that people wrote is deleted. This can't be undone.")),
     ]
     await answer.reply(Card().boxed().text("\n".join(lines)).row(buttons.CloseSureButton(group_id, answer.reader)))
@@ -228,7 +230,7 @@ async def new_room(answer: Answer, state: str) -> None:
     """Make a room for a group whose channel was deleted."""
     bot = answer.bot
     async with bot.db.begin() as session:
-        planned = await groups.new_room(session, answer.actor, int(state), now=bot.clock.now())
+        planned = await rooms.new_room(session, answer.actor, int(state), now=bot.clock.now())
     outcome = await bot.dispatcher.outcome(planned)
     if isinstance(outcome, Sent):
         await answer.reply(_("There is a new room. Everyone with a seat is being let in."))
@@ -296,6 +298,8 @@ async def show_person(answer: Answer, state: str, values: list[str]) -> None:
     choices: dict[str, type[Any]] = {"facilitator": buttons.DropFacilitatorButton, "removed": buttons.LetBackButton}
     button = choices.get(person.state, buttons.RemoveButton)
     lines = [answer.say(_("## {name} in {group}", name=name, group=roster.group.name))]
+    if person.number is not None:
+        lines += [answer.say(_("In line: number {number}.", number=person.number))]
     if person.state == "removed" and person.removed_for in REASONS and person.removed_for != "none":
         lines += [answer.say(_("Removed. Reason, for facilitators only: {reason}", reason=REASONS[person.removed_for]))]
     back = buttons.PeopleButton(state, answer.reader, label=_("Back"))

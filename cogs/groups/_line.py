@@ -1,0 +1,202 @@
+"""What people do to get a seat: join, wait in line, take an offer, let it go, leave the line.
+
+The buttons name the server, because an offer may be read and answered in a direct message. Who answers there is looked
+for in the server first: a seat is for somebody who is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import discord
+from discord import ui
+
+from cogs._interactions import OLD_BUTTON, Answer
+from cogs.groups import _buttons as buttons
+from cogs.groups import _cards as cards
+from cogs.groups import _effects as effects
+from cogs.groups import _line_cards as line_cards
+from peerbot import access, departures, directory, groups, seats
+from peerbot.dispatcher import Gone, Sent
+from peerbot.errors import AgreementNeeded, GroupFull, InLine, PeerbotError
+from peerbot.groups import SeatChange
+from peerbot.models import Guild
+from peerbot.rights import Actor, guild_of
+from peerbot.setup import agreement_of
+from peerbot.text import Text, _
+
+MOST_OTHERS = 3
+LARGEST = 2**63 - 1
+"""The largest id that both databases can count to."""
+Agree = Callable[[str], ui.Item[Any]]
+
+
+async def enter(
+    answer: Answer, actor: Actor, group_id: int, *, agree: Agree, agreed: str | None = None, waits: bool = False
+) -> None:
+    """Give the person a seat and open the room, or a place in line; or show what stands between.
+
+    `agree` makes the button under the agreement from its version.
+    """
+    bot = answer.bot
+    try:
+        async with bot.db.begin() as session:
+            guild = await guild_of(session, actor.guild_id)
+            # Whoever presses is here, whether or not peerbot saw them come back.
+            await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
+            joined = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
+    except AgreementNeeded as needed:
+        await _show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
+    except GroupFull:
+        await _show_full(answer, actor, group_id)
+    except InLine:
+        await show_place(answer, actor, group_id)
+    else:
+        if joined is None:
+            await show_place(answer, actor, group_id)
+            return
+        await _welcome(answer, guild, joined)
+
+
+async def _welcome(answer: Answer, guild: Guild, joined: SeatChange) -> None:
+    outcome = await answer.bot.dispatcher.outcome(joined.access_id)
+    is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
+    await answer.show(cards.welcome_card(joined.name, guild, joined.room_id, answer.reader, is_open=is_open))
+
+
+async def _show_agreement(answer: Answer, actor: Actor, group_id: int, agree: ui.Item[Any], *, waits: bool) -> None:
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, actor.guild_id)
+        view = await directory.view(session, actor.guild_id, group_id)
+    back = buttons.NotNowButton(group_id, answer.reader) if _in_server(answer) else None
+    words = agreement_of(guild)
+    await answer.show(cards.agreement_card(view, words, guild, answer.reader, agree=agree, back=back, waits=waits))
+
+
+async def _show_full(answer: Answer, actor: Actor, group_id: int) -> None:
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, actor.guild_id)
+        view = await directory.view(session, actor.guild_id, group_id)
+        others = await directory.page(session, actor.guild_id, free=True, size=MOST_OTHERS)
+    ways = line_cards.ways(guild, answer.reader, in_server=_in_server(answer))
+    await answer.show(cards.full_card(view, others if _in_server(answer) else None, guild, answer.reader, ways))
+
+
+async def show_place(answer: Answer, actor: Actor, group_id: int, note: Text | None = None) -> None:
+    """Answer with the person's place in line, which nobody else sees."""
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, actor.guild_id)
+        place = await seats.place(session, actor, group_id)
+        others = await directory.page(session, actor.guild_id, free=True, size=MOST_OTHERS)
+    shown = others if _in_server(answer) else None
+    await answer.show(line_cards.place_card(place, shown, guild, answer.reader, note))
+
+
+@buttons.WaitButton.pressed
+async def wait(answer: Answer, state: str) -> None:
+    """Wait in line, or show the agreement first."""
+    await _wait(answer, state)
+
+
+@buttons.AgreeToWaitButton.pressed
+async def agree_to_wait(answer: Answer, state: str) -> None:
+    """Agree to the version that was shown, and wait in line."""
+    key, agreed = state.split("/")
+    await _wait(answer, key, agreed=agreed)
+
+
+async def _wait(answer: Answer, key: str, *, agreed: str | None = None) -> None:
+    actor, group_id = await _present(answer, key)
+
+    def agree(version: str) -> ui.Item[Any]:
+        return buttons.AgreeToWaitButton(f"{key}/{version}", answer.reader)
+
+    await enter(answer, actor, group_id, agree=agree, agreed=agreed, waits=True)
+
+
+@buttons.TakeButton.pressed
+async def take(answer: Answer, state: str) -> None:
+    """Take the seat, or show the agreement first where its words are new."""
+    await _take(answer, state)
+
+
+@buttons.AgreeToTakeButton.pressed
+async def agree_to_take(answer: Answer, state: str) -> None:
+    """Agree to the version that was shown, and take the seat."""
+    key, agreed = state.split("/")
+    await _take(answer, key, agreed=agreed)
+
+
+async def _take(answer: Answer, key: str, *, agreed: str | None = None) -> None:
+    actor, group_id = await _present(answer, key)
+
+    def agree(version: str) -> ui.Item[Any]:
+        return buttons.AgreeToTakeButton(f"{key}/{version}", answer.reader)
+
+    await enter(answer, actor, group_id, agree=agree, agreed=agreed)
+
+
+@buttons.PassButton.pressed
+async def pass_on(answer: Answer, state: str) -> None:
+    """Let the seat go to the next person."""
+    actor, group_id = _claimed(answer, state)
+    async with answer.bot.db.begin() as session:
+        await seats.pass_on(session, actor, group_id, now=answer.bot.clock.now())
+    await show_place(answer, actor, group_id, _("That is fine. You keep your place."))
+
+
+@buttons.PlaceButton.pressed
+async def press_place(answer: Answer, state: str) -> None:
+    """Show the person's place."""
+    actor, group_id = _claimed(answer, state)
+    await show_place(answer, actor, group_id)
+
+
+@buttons.LeaveLineButton.pressed
+async def ask_leave_line(answer: Answer, state: str) -> None:
+    """Ask whether to leave the line."""
+    actor, group_id = _claimed(answer, state)
+    async with answer.bot.db.read() as session:
+        guild = await guild_of(session, actor.guild_id)
+        place = await seats.place(session, actor, group_id)
+    await answer.show(line_cards.leave_line_card(place, guild, answer.reader))
+
+
+@buttons.LeaveLineSureButton.pressed
+async def leave_line(answer: Answer, state: str) -> None:
+    """Give the place up."""
+    actor, group_id = _claimed(answer, state)
+    async with answer.bot.db.begin() as session:
+        guild = await guild_of(session, actor.guild_id)
+        left = await seats.leave_line(session, actor, group_id, now=answer.bot.clock.now())
+    await answer.show(line_cards.left_line_card(left.name, guild, answer.reader, in_server=_in_server(answer)))
+
+
+def _claimed(answer: Answer, key: str) -> tuple[Actor, int]:
+    """Return who asks, and the group that the button names; the rule decides what is theirs there."""
+    guild_id, group_id = (int(part) for part in key.split("."))
+    if guild_id > LARGEST:
+        raise PeerbotError(OLD_BUTTON)
+    return answer.actor_in(guild_id), group_id
+
+
+async def _present(answer: Answer, key: str) -> tuple[Actor, int]:
+    """Return the same for somebody who is in the server; raise PeerbotError for whoever is not."""
+    actor, group_id = _claimed(answer, key)
+    if _in_server(answer):
+        return actor, group_id
+    server = answer.bot.get_guild(actor.guild_id)
+    if server is None or server.unavailable:
+        raise PeerbotError(_("I can't see that server right now. Please try again in a minute."))
+    try:
+        is_here = await effects.present(server, {actor.user_id})
+    except (TimeoutError, discord.ClientException):
+        raise PeerbotError(_("I can't see that server right now. Please try again in a minute.")) from None
+    if not is_here:
+        raise PeerbotError(_("You are not in that server right now. Come back to it, and press again."))
+    return actor, group_id
+
+
+def _in_server(answer: Answer) -> bool:
+    return answer.interaction.guild_id is not None

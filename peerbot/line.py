@@ -1,0 +1,98 @@
+"""Who is next: how many seats of a group are taken, and whose a free one can be.
+
+Invariants: an offered seat is a taken seat; a free seat is for the first in line who is there and has not let this seat
+go, and for anyone once there is nobody like that. The rules that call this hold the group's lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Select, delete, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import deliveries
+from peerbot.access import SEATED
+from peerbot.deliveries import Priority
+from peerbot.models import Group, Member, Membership
+
+HOLDING = (*SEATED, "offered")
+"""States that count against the seats of a group."""
+IN_LINE = ("waiting", "offered")
+
+
+async def seats_taken(session: AsyncSession, group_id: int) -> int:
+    """Return how many seats of a group are taken, those included that are offered to somebody."""
+    taken = select(func.count()).where(Membership.group_id == group_id, Membership.state.in_(HOLDING))
+    return (await session.scalars(taken)).one()
+
+
+async def can_have_seat(session: AsyncSession, group: Group, membership: Membership | None) -> bool:
+    """Return whether a seat of a locked group can be this person's now; None is somebody whom the group does not know.
+
+    It can when it is offered to them, when they would be the next to be offered one, or when it is open to anyone.
+    """
+    if membership is not None and membership.state == "offered":
+        return True
+    ahead = eligible().where(Membership.group_id == group.group_id)
+    if membership is not None and membership.state == "waiting" and not membership.passed:
+        mine = tuple_(membership.line_at, membership.membership_id)
+        ahead = ahead.where(tuple_(Membership.line_at, Membership.membership_id) < mine)
+    first = (await session.scalars(ahead.with_only_columns(func.count()))).one()
+    return await seats_taken(session, group.group_id) + first < group.capacity
+
+
+async def next_in_line(session: AsyncSession, group_id: int, limit: int) -> list[tuple[Membership, Member]]:
+    """Return those to whom a free seat is to be offered, in order."""
+    order = (Membership.line_at, Membership.membership_id)
+    rows = await session.execute(eligible().where(Membership.group_id == group_id).order_by(*order).limit(limit))
+    return [(membership, member) for membership, member in rows]
+
+
+def eligible() -> Select[Membership, Member]:
+    """Return a query for people in line to whom a free seat may be offered: they are here, and did not let it go."""
+    return (
+        select(Membership, Member)
+        .join(Member, Member.member_id == Membership.member_id)
+        .where(
+            Membership.state == "waiting",
+            Membership.passed.is_(False),
+            Member.away_since.is_(None),
+        )
+    )
+
+
+def numbers(group_id: int) -> Select[int, int]:
+    """Return a query for who is in a group's line, as member ids with their numbers."""
+    number = func.row_number().over(order_by=(Membership.line_at, Membership.membership_id))
+    return select(Membership.member_id, number).where(Membership.group_id == group_id, Membership.state.in_(IN_LINE))
+
+
+async def seat_freed(session: AsyncSession, group: Group, *, now: datetime) -> None:
+    """Have another seat of a locked group offered to the line: to all of it anew, whatever they let go before."""
+    line = (Membership.group_id == group.group_id, Membership.state.in_(IN_LINE))
+    anew = update(Membership).where(*line).values(passed=False).returning(Membership.membership_id)
+    if (await session.scalars(anew)).all():
+        await plan_offers(session, group, now=now)
+
+
+async def plan_offers(session: AsyncSession, group: Group, *, now: datetime) -> None:
+    """Have the free seats of a locked group offered to whoever is next."""
+    # A new row each time, and not one that runs again: whoever frees a seat holds the group and would wait for the row,
+    # while the step that runs it holds the row and waits for the group.
+    await deliveries.plan(
+        session, "seats.free", f"{group.group_id}:{secrets.token_hex(8)}", guild_id=group.guild_id, now=now,
+        priority=Priority.ACCESS, group_id=group.group_id,
+    )  # fmt: skip
+
+
+async def end(session: AsyncSession, group: Group, *, now: datetime) -> None:
+    """Take everybody out of a closed group who has no seat, and have each told, with the way to other groups."""
+    hoping = (Membership.group_id == group.group_id, Membership.state.in_((*IN_LINE, "hello")))
+    gone = await session.scalars(delete(Membership).where(*hoping).returning(Membership.member_id))
+    for member_id in sorted(gone.all()):
+        await deliveries.plan(
+            session, "seats.closed", f"{group.group_id}:{member_id}", guild_id=group.guild_id, now=now,
+            group_id=group.group_id, member_id=member_id,
+        )  # fmt: skip
