@@ -203,6 +203,17 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
         "groups.room": _("I could not make a room for **{group}**.", group=trouble.group_name),
         "groups.welcome": _("I could not greet someone new in the room of **{group}**.", group=trouble.group_name),
         "groups.closed": _("I could not tell the room of **{group}** that it closed.", group=trouble.group_name),
+        "desk.thread": _(
+            "I could not open a private thread for someone who asks about **{group}**.", group=trouble.group_name
+        ),
+        "desk.board": _("I could not make the thread that shows your tasks. /desk shows them."),
+        "desk.post": _("I could not post a task of **{group}**. /desk shows it.", group=trouble.group_name),
+        "desk.draw": _("I could not update a task of **{group}**. /desk shows it.", group=trouble.group_name),
+        "desk.hello": _("I could not write in a private thread of **{group}**.", group=trouble.group_name),
+        "desk.answer": _("I could not write in a private thread of **{group}**.", group=trouble.group_name),
+        "desk.shut_out": _(
+            "I could not take someone out of a private thread of **{group}**.", group=trouble.group_name
+        ),
         "card.post": _("I could not post the card that shows your groups."),
         "card.draw": _("I could not update the card that shows your groups."),
     }
@@ -228,6 +239,12 @@ def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
             return _(
                 "Please let me *View Channel* and *Manage Permissions* in {where} (channel settings). "
                 "My role also needs *Manage Roles* (Server Settings, Roles).",
+                where=where,
+            )
+        if trouble.kind.startswith("desk."):
+            return _(
+                "In {where} (channel settings), I need *View Channel* and *Send Messages in Threads* there. "
+                "I also create threads there, private and public.",
                 where=where,
             )
         return _("Please let me *View Channel* and *Send Messages* in {where} (channel settings).", where=where)

@@ -72,3 +72,47 @@ def _made_before(server: discord.Guild, channel: discord.TextChannel, name: str)
         if thread.parent_id == channel.id and thread.name == name and thread.owner_id == server.me.id
     )
     return next(mine, None)
+
+
+async def open_public_thread(bot: PeerBot, guild_id: int, channel_id: int, name: str) -> discord.Thread | None:
+    """Return the public thread of this name in a channel, made unless an earlier try has made it.
+
+    Return None and raise like `open_thread`.
+    """
+    server = bot.get_guild(guild_id)
+    channel = server.get_channel(channel_id) if server is not None else None
+    if server is None or server.unavailable or not isinstance(channel, discord.TextChannel):
+        return None
+    made = _made_before(server, channel, name)
+    if made is not None and made.type is discord.ChannelType.public_thread:
+        return made
+    return await channel.create_thread(
+        name=name, type=discord.ChannelType.public_thread, auto_archive_duration=KEPT_OPEN, reason=REASON
+    )
+
+
+async def find_thread(server: discord.Guild, thread_id: int | None) -> discord.Thread | None:
+    """Return a thread, archived or not, if it is there; raises what discord.py raises when Discord refuses."""
+    if thread_id is None:
+        return None
+    known = server.get_thread(thread_id)
+    if known is not None:
+        return known
+    try:
+        found = await server.fetch_channel(thread_id)
+    except discord.NotFound:
+        return None
+    return found if isinstance(found, discord.Thread) else None
+
+
+async def remove_person(thread: discord.Thread, user_id: int) -> None:
+    """Take a person out of a thread, waking it if it sleeps."""
+    try:
+        await thread.remove_user(discord.Object(user_id))
+    except discord.NotFound:
+        return
+    except discord.HTTPException as problem:
+        if problem.code != THREAD_ARCHIVED:
+            raise
+        await thread.edit(archived=False, reason=REASON)
+        await thread.remove_user(discord.Object(user_id))

@@ -59,7 +59,7 @@ def basics_form(reader: Reader, guild: Guild | None) -> ui.Modal:
         ),
         ui.Label(
             text=reader.say(_("Where may I open private threads?")),
-            description=reader.say(_("For members who want no DMs. Every member must see it. Empty: the panel's.")),
+            description=reader.say(_("For members who want no DMs. All members need to see it. Empty: the panel's.")),
             component=_text_channel("threads", (guild.threads_channel_id or 0) if guild else 0, required=False),
         ),
     )

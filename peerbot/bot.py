@@ -33,7 +33,15 @@ log = logging.getLogger(__name__)
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
-FEATURES = ("cogs._interactions", "cogs._outbox", "cogs._reach", "cogs.safety", "cogs.setup", "cogs.groups")
+FEATURES = (
+    "cogs._interactions",
+    "cogs._outbox",
+    "cogs._reach",
+    "cogs.safety",
+    "cogs.setup",
+    "cogs.groups",
+    "cogs.desk",
+)
 IDENTIFY_WAIT = 5.0
 """Seconds between two identifies of one rate-limit bucket (events/gateway.mdx, "Max concurrency")."""
 

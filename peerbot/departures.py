@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, members, seats
+from peerbot import access, cards, deliveries, members, seats, tasks
 from peerbot.groups import RETURN
 from peerbot.line import HOLDING, plan_offers, seat_freed
 from peerbot.models import Delivery, Facilitator, Group, Member, Membership
@@ -37,6 +37,7 @@ async def leave(session: AsyncSession, guild_id: int, user_id: int, *, now: date
         session, "groups.seat_lapses", f"{member.member_id}:{int(now.timestamp())}", guild_id=guild_id, now=now,
         due_at=now + RETURN, member_id=member.member_id,
     )  # fmt: skip
+    await tasks.follow(session, guild_id, member_id=member.member_id, now=now)
 
 
 async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: datetime) -> None:
@@ -50,6 +51,7 @@ async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: 
     for group in groups_of:
         await plan_offers(session, group, now=now)  # a free seat may be theirs now
         await access.follow(session, group, member.member_id, now=now)
+    await tasks.follow(session, guild_id, member_id=member.member_id, now=now)
 
 
 async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -70,6 +72,7 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
         )
         await access.follow(session, group, member.member_id, now=now)
         await cards.mark(session, group.guild_id, None, group.group_id, now=now)
+    await tasks.end(session, member.guild_id, "left", member_id=member.member_id, now=now)
 
 
 async def known(session: AsyncSession, guild_id: int, *, after: int = 0) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from peerbot.access import ROLE_ABOVE, SEATED
 from peerbot.deliveries import DEAD, LEASED, PENDING
 from peerbot.errors import GroupUnknown
 from peerbot.line import HOLDING
-from peerbot.models import Delivery, Facilitator, Group, Member, Membership
+from peerbot.models import Delivery, Facilitator, Group, Member, Membership, Task
 from peerbot.rights import Actor, guild_of, require_group_facilitator
 from peerbot.text import clean
 
@@ -48,6 +48,7 @@ class GroupView:
     facilitator_ids: tuple[int, ...] = ()
     waiting: int = 0
     ahead: int = 0
+    hello_first: bool = False
 
     @property
     def free(self) -> int:
@@ -66,7 +67,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Seat:
-    """A seat of the person who asks."""
+    """A seat of the person who asks, or their hello, which is one to be (`state`), and where they talk about it."""
 
     group_id: int
     name: str
@@ -74,6 +75,8 @@ class Seat:
     is_open: bool
     is_let_in: bool
     paused_until: datetime | None
+    state: str = "active"
+    thread_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,12 @@ async def named(session: AsyncSession, guild_id: int, words: str) -> int:
 
 
 async def seats(session: AsyncSession, guild_id: int, user_id: int) -> tuple[Seat, ...]:
-    """Return the seats of a person in a server."""
+    """Return the seats of a person in a server, and the groups that they said hello to."""
     me = await members.find(session, guild_id, user_id)
     if me is None:
         return ()
     mine = (
-        select(Group, Membership, Delivery.state, Delivery.problem)
+        select(Group, Membership, Delivery.state, Delivery.problem, Task.thread_id)
         .join(Membership, Membership.group_id == Group.group_id)
         .outerjoin(
             Delivery,
@@ -171,7 +174,11 @@ async def seats(session: AsyncSession, guild_id: int, user_id: int) -> tuple[Sea
             & (Delivery.member_id == Membership.member_id)
             & (Delivery.kind == "groups.access"),
         )
-        .where(Membership.member_id == me.member_id, Membership.state.in_(SEATED))
+        .outerjoin(
+            Task,
+            (Task.group_id == Group.group_id) & (Task.member_id == Membership.member_id) & Task.done_at.is_(None),
+        )
+        .where(Membership.member_id == me.member_id, Membership.state.in_((*SEATED, "hello")))
         .order_by(Group.name_key)
     )
     return tuple(
@@ -182,8 +189,10 @@ async def seats(session: AsyncSession, guild_id: int, user_id: int) -> tuple[Sea
             group.state == "open",
             group.room_id is not None and (access not in NOT_YET or problem == ROLE_ABOVE),
             membership.paused_until,
+            membership.state,
+            thread_id,
         )
-        for group, membership, access, problem in await session.execute(mine)
+        for group, membership, access, problem, thread_id in await session.execute(mine)
     )
 
 
@@ -202,7 +211,7 @@ async def roster(session: AsyncSession, actor: Actor, group_id: int) -> Roster:
     people = (
         select(Member, Membership)
         .join(Membership, Membership.member_id == Member.member_id)
-        .where(Membership.group_id == group_id)
+        .where(Membership.group_id == group_id, Membership.state != "hello")  # who says hello is a task
         .order_by(
             Membership.state == "removed", Membership.line_at.is_not(None), Membership.line_at, Membership.joined_at
         )
@@ -266,4 +275,5 @@ def _view(group: Group, taken: int, waiting: int, ahead: int, facilitator_ids: t
         facilitator_ids=facilitator_ids,
         waiting=waiting,
         ahead=ahead,
+        hello_first=group.hello_first,
     )

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import budget, deliveries, members
+from peerbot import budget, deliveries, members, tasks
 from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
@@ -387,6 +387,7 @@ class Dispatcher:
             while not self._stopping:
                 async with self.db.begin(wait=BACKGROUND) as session:
                     now = self.clock.now()
+                    await tasks.purge(session, now=now)
                     if not (await deliveries.purge(session, now=now) or await members.forget_idle(session, now=now)):
                         return
 

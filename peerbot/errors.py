@@ -14,6 +14,10 @@ PeerbotError                    a sentence for the person who asked
 ├── NotInLine
 ├── WasRemoved
 ├── AgreementNeeded             the words to agree to come with it
+├── HelloFirst                  a facilitator says welcome before there is a seat
+├── TaskUnknown
+├── TaskDone
+├── TaskTaken                   by another facilitator
 ├── NotValid                    one field of a form, and what would be right
 ├── DatabaseBusy                nothing was changed
 └── OutcomeUnknown              the database went away while it was saving
@@ -29,7 +33,7 @@ StartRefused                    a sentence for whoever starts the program
 
 from __future__ import annotations
 
-from peerbot.text import Text, _
+from peerbot.text import Text, _, mention
 
 
 class PeerbotError(Exception):
@@ -129,6 +133,42 @@ class AgreementNeeded(PeerbotError):
     def __init__(self, version: str) -> None:
         super().__init__(_("Please read the agreement first."))
         self.version = version
+
+
+class HelloFirst(PeerbotError):
+    """The group asks for a hello before there is a seat."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("**{name}** starts with a hello. A facilitator writes to you, then you join.", name=name))
+
+
+class TaskUnknown(PeerbotError):
+    """There is no such task in this server any more."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This is not there any more. Nothing was changed. /desk shows what waits."))
+
+
+class TaskDone(PeerbotError):
+    """The task has ended, in one way or another."""
+
+    def __init__(self, outcome: str) -> None:
+        how = {
+            "welcomed": _("Someone has welcomed them in."),
+            "fit": _("Someone has said: not this group."),
+            "done": _("Someone has answered."),
+            "left": _("They took it back, or left."),
+            "joined": _("They have joined meanwhile."),
+            "closed": _("The group has closed."),
+        }.get(outcome, _("It has ended."))
+        super().__init__(_("This is done already. {how} Nothing was changed.", how=how))
+
+
+class TaskTaken(PeerbotError):
+    """Another facilitator has the task."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(_("{who} has this already. Thank you for looking.", who=mention(user_id)))
 
 
 class NotValid(PeerbotError):

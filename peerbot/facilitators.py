@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, groups, members
+from peerbot import access, cards, groups, members, tasks
 from peerbot.errors import NotValid
 from peerbot.line import HOLDING, seat_freed
 from peerbot.models import Facilitator, Membership
@@ -43,6 +43,8 @@ async def add(
         if frees:
             await seat_freed(session, group, now=now)
     await session.flush()
+    await tasks.end(session, guild.guild_id, "left", group_id=group_id, member_id=member.member_id, now=now)
+    await tasks.follow(session, guild.guild_id, group_ids=[group_id], now=now)
     await cards.mark(session, guild.guild_id, None, group_id, now=now)
     return await access.follow(session, group, member.member_id, now=now)
 
@@ -55,5 +57,6 @@ async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: 
         raise NotValid(_("They do not look after this group any more. Nothing was changed."))
     await session.delete(listed)
     await session.flush()
+    await tasks.shut_out(session, group, member_id, now=now)
     await cards.mark(session, group.guild_id, group_id, now=now)
     return await access.follow(session, group, member_id, now=now)

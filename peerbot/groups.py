@@ -14,13 +14,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, line, members, rooms
+from peerbot import access, cards, deliveries, line, members, rooms, tasks
 from peerbot.access import SEATED
 from peerbot.errors import (
     AgreementNeeded,
     AlreadyMember,
     GroupClosed,
     GroupFull,
+    HelloFirst,
     InLine,
     NameTaken,
     NotMember,
@@ -52,9 +53,10 @@ class Details:
     topic: str
     meets_by: str
     capacity: int
+    hello_first: bool = False
 
     @classmethod
-    def checked(cls, *, name: str, about: str, topic: str, meets_by: str, capacity: str) -> Details:
+    def checked(cls, *, name: str, about: str, topic: str, meets_by: str, capacity: str, hello: str = "") -> Details:
         """Return the details, cleaned; raise NotValid that names the field."""
         name, about, topic = clean(name), clean(about, lines=True), clean(topic)
         if sum(map(str.isalnum, name)) < 2:  # noqa: PLR2004 - one letter is no name
@@ -66,7 +68,7 @@ class Details:
             raise NotValid(_("Please choose how the group meets."))
         if not capacity.strip().isdecimal() or not 1 <= int(capacity.strip()[:4]) <= MOST_SEATS:
             raise NotValid(_("Please give a number of seats from 1 to {most}.", most=MOST_SEATS))
-        return cls(name, about, topic, meets_by, int(capacity))
+        return cls(name, about, topic, meets_by, int(capacity), hello == "yes")
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ async def close(session: AsyncSession, actor: Actor, group_id: int, *, now: date
     group.closed_at = now
     await session.flush()
     await line.end(session, group, now=now)
+    await session.execute(delete(Membership).where(Membership.group_id == group_id, Membership.state == "hello"))
+    await tasks.end(session, group.guild_id, "closed", group_id=group_id, now=now)
     if group.room_id is not None:
         await deliveries.plan(
             session, "groups.closed", str(group_id), guild_id=group.guild_id, now=now, channel_id=group.room_id,
@@ -178,6 +182,24 @@ async def sign_up(
     `agreed` is the version of the agreement that they have just agreed to. Whoever `waits` gets a place in line where
     there is no seat for them; somebody who is in line already keeps their place, and takes no offer by asking to wait.
 
+    Raises HelloFirst for a group that asks for a hello, else like `ready_to_join`.
+    """
+    guild, group, member, held = await ready_to_join(session, actor, group_id, agreed=agreed, waits=waits, now=now)
+    if needs_hello(group, held):
+        raise HelloFirst(group.name)
+    if waits and held is not None and held.state in IN_LINE:
+        return None
+    membership = held or Membership(group_id=group_id, member_id=member.member_id, joined_at=now)
+    seat = await admit(session, guild, group, membership, now=now)
+    await tasks.end(session, guild.guild_id, "joined", group_id=group_id, member_id=member.member_id, now=now)
+    return seat
+
+
+async def ready_to_join(
+    session: AsyncSession, actor: Actor, group_id: int, *, agreed: str | None, waits: bool = False, now: datetime
+) -> tuple[Guild, Group, Member, Membership | None]:
+    """Return server, group (locked), person, and their hello or place in line, once they may have a seat or wait.
+
     Raises GroupUnknown, GroupClosed, AlreadyMember, WasRemoved, GroupFull, InLine (they are waiting, and no seat is
     theirs yet), or AgreementNeeded (asked last, so that nobody reads an agreement for a group that they cannot join).
     """
@@ -186,14 +208,18 @@ async def sign_up(
     if group.state != "open":
         raise GroupClosed(group.name)
     member = await members.of(session, actor.guild_id, actor.user_id, now=now, locale=actor.locale)
-    place = await _place_of(session, group, member)
-    if waits and place is not None:
-        return None
-    if not waits and not await can_have_seat(session, group, place):
-        raise GroupFull(group.name) if place is None else InLine(group.name)
-    _agree(guild, member, agreed, now)
-    membership = place or Membership(group_id=group_id, member_id=member.member_id, joined_at=now)
-    return await admit(session, guild, group, membership, now=now)
+    held = await _hope_of(session, group, member)
+    in_line = held is not None and held.state in IN_LINE
+    if not (waits or needs_hello(group, held) or await can_have_seat(session, group, held)):
+        raise InLine(group.name) if in_line else GroupFull(group.name)
+    if not (waits and in_line):
+        _agree(guild, member, agreed, now)
+    return guild, group, member, held
+
+
+def needs_hello(group: Group, held: Membership | None) -> bool:
+    """Return whether a facilitator has to say welcome first; whoever is in line already need not say hello any more."""
+    return group.hello_first and (held is None or (held.state == "hello" and held.welcomed_at is None))
 
 
 async def admit(
@@ -213,27 +239,23 @@ async def admit(
         return None
     access_id = await access.follow(session, group, membership.member_id, now=now)
     if group.room_id is not None:
+        greets = f"{group.group_id}:{membership.member_id}:{now.date().isoformat()}"  # once a day, for coming and going
         await deliveries.plan(
-            session,
-            "groups.welcome",
-            f"{group.group_id}:{membership.member_id}:{now.date().isoformat()}",  # coming and going greets once a day
-            guild_id=guild.guild_id,
-            now=now,
-            not_after=now + timedelta(days=1),
-            channel_id=group.room_id,
-            group_id=group.group_id,
-            member_id=membership.member_id,
-        )
+            session, "groups.welcome", greets, guild_id=guild.guild_id, now=now, not_after=now + timedelta(days=1),
+            channel_id=group.room_id, group_id=group.group_id, member_id=membership.member_id,
+        )  # fmt: skip
     return SeatChange(group.name, group.room_id, access_id)
 
 
 async def leave(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> SeatChange:
-    """Give the actor's seat up, and leave no row of it. Raises GroupUnknown or NotMember."""
+    """Give the actor's seat up, or take their hello back, and leave no row of it. Raises GroupUnknown or NotMember."""
     group = await locked(session, actor.guild_id, group_id)
-    membership = await _seat_of(session, group, actor)
+    membership = await _seat_of(session, group, actor, (*SEATED, "hello"))
+    frees = membership.state in SEATED
     await session.delete(membership)
     await session.flush()
-    return await _out(session, group, membership.member_id, now=now)
+    await tasks.end(session, group.guild_id, "left", group_id=group_id, member_id=membership.member_id, now=now)
+    return await _out(session, group, membership.member_id, frees=frees, now=now)
 
 
 async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> datetime:
@@ -314,14 +336,14 @@ async def find(session: AsyncSession, delivery: Delivery) -> Group | None:
     return group if group is not None and group.guild_id == delivery.guild_id else None
 
 
-async def _seat_of(session: AsyncSession, group: Group, actor: Actor) -> Membership:
+async def _seat_of(session: AsyncSession, group: Group, actor: Actor, states: tuple[str, ...] = SEATED) -> Membership:
     member = await members.find(session, actor.guild_id, actor.user_id)
     if member is not None:
         membership = await session.scalar(
             select(Membership).where(
                 Membership.group_id == group.group_id,
                 Membership.member_id == member.member_id,
-                Membership.state.in_(SEATED),
+                Membership.state.in_(states),
             )
         )
         if membership is not None:
@@ -337,15 +359,15 @@ async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bo
     return SeatChange(group.name, group.room_id, access_id)
 
 
-async def _place_of(session: AsyncSession, group: Group, member: Member) -> Membership | None:
-    """Return somebody's place in line, if they have one; raise for whoever cannot take a seat at all."""
+async def _hope_of(session: AsyncSession, group: Group, member: Member) -> Membership | None:
+    """Return somebody's hello or place in line, if they have one; raise for whoever cannot take a seat at all."""
     listed = await session.get(Facilitator, (group.group_id, member.member_id))
     if listed is not None:
         raise NotValid(_("You look after **{name}**, so you are in already.", name=group.name))
     held = await session.scalar(
         select(Membership).where(Membership.group_id == group.group_id, Membership.member_id == member.member_id)
     )
-    if held is not None and held.state not in IN_LINE:
+    if held is not None and held.state not in (*IN_LINE, "hello"):
         raise WasRemoved(group.name) if held.state == "removed" else AlreadyMember(group.name)
     return held
 
@@ -365,6 +387,7 @@ def _describe(group: Group, details: Details) -> None:
     group.topic = details.topic
     group.meets_by = details.meets_by
     group.capacity = details.capacity
+    group.hello_first = details.hello_first
 
 
 async def _flush_name(session: AsyncSession, name: str) -> None:

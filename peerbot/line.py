@@ -88,8 +88,8 @@ async def plan_offers(session: AsyncSession, group: Group, *, now: datetime) -> 
 
 
 async def end(session: AsyncSession, group: Group, *, now: datetime) -> None:
-    """Take everybody out of a closed group who has no seat, and have each told, with the way to other groups."""
-    hoping = (Membership.group_id == group.group_id, Membership.state.in_((*IN_LINE, "hello")))
+    """Take everybody out of a closed group who is in line, and have each told, with the way to other groups."""
+    hoping = (Membership.group_id == group.group_id, Membership.state.in_(IN_LINE))
     gone = await session.scalars(delete(Membership).where(*hoping).returning(Membership.member_id))
     for member_id in sorted(gone.all()):
         await deliveries.plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 from discord import ui
 
 from cogs._interactions import COMPONENTS, PersistentButton, PersistentSelect
+from cogs.desk import _cards as desk
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
+from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._tending import ROOM_LATER
 from cogs.setup import setup_card
@@ -24,6 +27,7 @@ from peerbot.directory import GroupView, Page, Person, Roster, Seat
 from peerbot.models import Guild
 from peerbot.seats import Place
 from peerbot.setup import Agreement
+from peerbot.tasks import LISTED, Desk, TaskView
 from peerbot.text import PSEUDO, Reader, _
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +41,7 @@ PSEUDO_READER = Reader(PSEUDO)
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 VIEW = GroupView(1, "Tuesday", "About us", "Sleep", "voice", 12, 3, is_open=True, facilitator_ids=(5,))
 FULL = GroupView(2, "Owls", "", "", "text", 1, 1, is_open=True, waiting=2, ahead=2)
+HELLO = replace(VIEW, hello_first=True)
 WORDS = Agreement("1.1", "we call somebody", "evenings")
 
 
@@ -148,6 +153,7 @@ SEATS = (
     Seat(2, "Owls", 9, is_open=True, is_let_in=True, paused_until=NOON),
     Seat(3, "Old", None, is_open=False, is_let_in=False, paused_until=None),
     Seat(4, "New", None, is_open=True, is_let_in=False, paused_until=None),
+    Seat(5, "Hill", None, is_open=True, is_let_in=False, paused_until=None, state="hello", thread_id=8),
 )
 PLACES = (
     Place(5, "Rest", 1, offered_until=NOON, can_take=True, reach=None),
@@ -155,6 +161,10 @@ PLACES = (
     Place(7, "Read", 12, offered_until=None, can_take=False, reach="none"),
     Place(8, "Draw", 3, offered_until=None, can_take=True, reach="dm"),
 )
+SAYING_HELLO = (Seat(6, "Sea", None, is_open=True, is_let_in=False, paused_until=None, state="hello"),)
+TASK = TaskView(7, "hello", 1, "Tuesday", NOON, 8, 14, NOON, None, None, is_away=True, channel_id=3, message_id=4)
+ASKED = replace(TASK, task_id=8, kind="ask", thread_id=None, claimed_by=None, is_away=False)
+TASKS = tuple(replace(TASK, task_id=task_id) for task_id in range(LISTED - 1))
 
 
 def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
@@ -192,6 +202,19 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "people": cards.people_card(ROSTER, NAMES, [15], reader, ROOM_LATER),
         "people, names not loaded": cards.people_card(ROSTER, cards.Names(None), [], reader),
         "setup": setup_card(reader, here, []),
+        "group with a hello": cards.group_card(HELLO, here, reader, private=True),
+        "ask first": hello_cards.ask_card(VIEW, here, reader),
+        "hello": hello_cards.hello_card(HELLO, "1.1", here, reader),
+        "thread": hello_cards.thread_card(8, here, reader, failed=False, is_hello=True),
+        "thread on its way": hello_cards.thread_card(None, here, reader, failed=False, is_hello=False),
+        "thread failed": hello_cards.thread_card(None, here, reader, failed=True, is_hello=True),
+        "saying hello": cards.mine_card(SAYING_HELLO, here, reader, asks=[(1, "Tuesday", 8)]),
+        "asked": cards.mine_card((), here, reader, asks=[(1, "Tuesday", 8)]),
+        "take back": hello_cards.take_back_card(SAYING_HELLO[0], here, reader),
+        "desk": desk.desk_card(Desk((*TASKS, ASKED), 3, None, 2), reader, ROOM_LATER),
+        "desk, off duty": desk.desk_card(Desk((), 0, NOON, 1), reader),
+        "desk, practice": desk.practice_card("start", reader),
+        "desk, sure": desk.sure_card(TASK, reader),
     }
 
 
@@ -207,7 +230,7 @@ async def test_every_line_of_every_card_can_be_translated(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(every_card(Reader())))
 async def test_every_card_that_a_member_sees_leads_to_help(name: str) -> None:
     labels = [item.label for item in every_card(Reader())[name].walk_children() if isinstance(item, ui.Button)]
-    assert "Help now" in labels or name.startswith("people") or name == "setup"
+    assert "Help now" in labels or name.startswith(("people", "desk")) or name == "setup"
 
 
 @pytest.mark.parametrize("name", sorted(every_card(Reader())))

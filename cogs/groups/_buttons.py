@@ -78,6 +78,20 @@ class LeaveLineSureButton(
     """Leave the line."""
 
 
+class AskButton(PersistentButton, verb="groups:ask", label=_("Ask first")):
+    """Say what asking first means."""
+
+
+class AskSureButton(PersistentButton, verb="groups:ask-sure", label=_("Open a private thread"), style=PRIMARY):
+    """Open a private thread with a group's facilitators."""
+
+
+class HelloButton(
+    PersistentButton, verb="groups:hello", label=_("Say hello"), state=rf"{ROW_ID}\.\d{{1,6}}\.\d{{1,9}}", style=PRIMARY
+):
+    """Say hello to a group; the state carries the version of the agreement, as with AgreeButton."""
+
+
 class MineButton(PersistentButton, verb="groups:mine", label=_("My groups")):
     """Show the person's own groups."""
 

@@ -64,10 +64,10 @@ def shortened(name: str) -> Verbatim:
     return Verbatim(name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1].rstrip()}…")
 
 
-def room_link(guild_id: int, room_id: int, reader: Reader) -> ui.Button[Any]:
+def room_link(guild_id: int, room_id: int, reader: Reader, *, label: Text | None = None) -> ui.Button[Any]:
     """Return a button that opens a channel."""
     url = f"https://discord.com/channels/{guild_id}/{room_id}"
-    return ui.Button(style=discord.ButtonStyle.link, url=url, label=reader.say(_("Open the room")))
+    return ui.Button(style=discord.ButtonStyle.link, url=url, label=reader.say(label or _("Open the room")))
 
 
 def group_card(view: GroupView, guild: Guild, reader: Reader, *, private: bool) -> Card:
@@ -80,6 +80,8 @@ def group_card(view: GroupView, guild: Guild, reader: Reader, *, private: bool) 
         names = Verbatim(", ".join(mention(user_id) for user_id in view.facilitator_ids))
         lines += [reader.say(_("With {names}.", names=names))]
     lines += [reader.say(seats(view) if view.is_open else _("This group has closed."))]
+    if view.hello_first and view.is_open:
+        lines += [reader.say(_("Say hello first: a facilitator writes to you, then you join."))]
     join: list[ui.Item[Any]] = []
     if view.free and view.is_open:
         join += [buttons.JoinButton(view.group_id, reader)]
@@ -88,6 +90,7 @@ def group_card(view: GroupView, guild: Guild, reader: Reader, *, private: bool) 
             lines += [reader.say(WAITING)]
             join += [buttons.WaitButton(f"{guild.guild_id}.{view.group_id}", reader)]
         join += [buttons.BrowseButton("0.1.", reader, label=_("Groups with a free seat"))]
+    join += [buttons.AskButton(view.group_id, reader)] if view.is_open else []
     back: list[ui.Item[Any]] = [buttons.BrowseButton("0.0.", reader, label=_("All groups"))] if private else []
     return Card().boxed().text("\n".join(lines)).row(*join, *back, help_now_button(guild.help_countries, reader))
 
@@ -211,13 +214,19 @@ def panel_card(page: Page, guild: Guild, reader: Reader, words: str) -> Card:
     return card.text(words)
 
 
-def mine_card(mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, page: int = 0) -> Card:
+Asks = list[tuple[int, str, int | None]]
+
+
+def mine_card(
+    mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, page: int = 0, asks: Asks | None = None
+) -> Card:
     """Return a page of a person's own groups and places in line, with what they can do in each.
 
     It is the last page when there are not so many.
     """
     if not mine:
         words = [reader.say(_("## My groups")), reader.say(_("You are in no group right now. That is fine."))]
+        words += _ask_lines(asks or [], reader)
         return (
             Card()
             .boxed()
@@ -228,7 +237,7 @@ def mine_card(mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, pag
                 help_now_button(guild.help_countries, reader),
             )
         )
-    card = Card().boxed().text(reader.say(_("## My groups")))
+    card = Card().boxed().text("\n".join([reader.say(_("## My groups")), *_ask_lines(asks or [], reader)]))
     page = min(page, (len(mine) - 1) // MOST_OWN)
     first = page * MOST_OWN
     for seat in mine[first : first + MOST_OWN]:
@@ -240,7 +249,7 @@ def mine_card(mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, pag
         row: list[ui.Item[Any]] = []
         if seat.room_id is not None and seat.is_let_in:
             row.append(room_link(guild.guild_id, seat.room_id, reader))
-        if seat.is_open:
+        if seat.is_open and seat.state in SEATED:
             row.append((buttons.ResumeButton if seat.paused_until else buttons.PauseButton)(seat.group_id, reader))
         card.row(*row, buttons.LeaveButton(seat.group_id, reader))
     moves: list[ui.Item[Any]] = []
@@ -251,6 +260,14 @@ def mine_card(mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, pag
     find = buttons.BrowseButton("0.0.", reader, label=_("Find a group"))
     messages = MessagesButton(guild.guild_id, reader)
     return card.row(*moves, find, messages, help_now_button(guild.help_countries, reader))
+
+
+def _ask_lines(asks: Asks, reader: Reader) -> list[str]:
+    return [
+        reader.say(_("You asked **{name}**: {thread}", name=name, thread=channel_mention(thread_id)))
+        for _group_id, name, thread_id in asks
+        if thread_id is not None
+    ]
 
 
 def sure_card(seat_name: str, group_id: int, guild: Guild, reader: Reader) -> Card:
@@ -335,6 +352,15 @@ def _own_line(seat: Seat, reader: Reader) -> str:
     lines = [reader.say(_("**{name}**", name=seat.name))]
     if not seat.is_open:
         lines += [reader.say(_("This group has closed. You can still read there for a few days."))]
+    elif seat.state == "hello" and seat.thread_id is not None:
+        thread = channel_mention(seat.thread_id)
+        lines += [
+            reader.say(_("You said hello. A facilitator writes to you in {thread}, then you join.", thread=thread))
+        ]
+    elif seat.state == "hello":
+        lines += [
+            reader.say(_("You said hello. Your private thread is not open. *Join* on the group's card opens it."))
+        ]
     elif seat.paused_until is not None:
         until = timestamp(seat.paused_until, "D")
         lines += [reader.say(_("You are resting. Your seat is kept until {day}, then it may go.", day=until))]

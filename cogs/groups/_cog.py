@@ -76,21 +76,26 @@ class Groups(commands.Cog):
     @app_commands.describe(
         room="A channel that you already have. Leave empty, and I make a private one.",
         role="Everyone can see roles on a profile. Leave empty to keep membership private.",
+        hello="A facilitator says welcome before somebody gets a seat",
     )
     async def new(
-        self, interaction: Anyone, room: discord.TextChannel | None = None, role: discord.Role | None = None
+        self,
+        interaction: Anyone,
+        room: discord.TextChannel | None = None,
+        role: discord.Role | None = None,
+        hello: bool = False,  # noqa: FBT001, FBT002 - an option of the command
     ) -> None:
         """Open the form for a new group."""
         async with answering(interaction, defers=False) as answer:
-            await tending.ask_new(answer, room=room, role=role)
+            await tending.ask_new(answer, room=room, role=role, hello=hello)
 
     @group.command(name="edit", description="Change a group's name, words, topic or seats")
-    @app_commands.describe(group="Which group?")
+    @app_commands.describe(group="Which group?", hello="A facilitator says welcome before somebody gets a seat")
     @app_commands.autocomplete(group=suggest_groups)
-    async def edit(self, interaction: Anyone, group: str) -> None:
+    async def edit(self, interaction: Anyone, group: str, hello: bool | None = None) -> None:  # noqa: FBT001 - an option of the command
         """Open the form with a group's details."""
         async with answering(interaction, defers=False) as answer:
-            await tending.ask_edit(answer, group)
+            await tending.ask_edit(answer, group, hello=hello)
 
     @group.command(name="people", description="See who is in a group (only you see it)")
     @app_commands.describe(group="Which group?")

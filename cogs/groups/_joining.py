@@ -6,8 +6,9 @@ from cogs._interactions import Answer
 from cogs._reach import WRONG, finish_telling
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
+from cogs.groups._hello_cards import take_back_card
 from cogs.groups._line import enter
-from peerbot import access, directory, groups, reach, seats
+from peerbot import access, directory, groups, reach, seats, tasks
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import NotMember
 from peerbot.rights import guild_of
@@ -31,9 +32,10 @@ async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = Non
         problem = (await reach.habits(session, actor.guild_id, actor.user_id)).problem
         waiting = await seats.places(session, actor.guild_id, actor.user_id)
         mine = (*waiting, *await directory.seats(session, actor.guild_id, actor.user_id))
+        asks = await tasks.mine(session, actor.guild_id, actor.user_id)
     ids = [seat.group_id for seat in mine]
     page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page
-    card = cards.mine_card(mine, guild, answer.reader, page=page)
+    card = cards.mine_card(mine, guild, answer.reader, page=page, asks=asks)
     if problem is not None:
         card.text(answer.say(WRONG[problem]))
     await answer.show(card)
@@ -116,8 +118,12 @@ async def ask_leave(answer: Answer, state: str) -> None:
         guild = await guild_of(session, actor.guild_id)
         view = await directory.view(session, actor.guild_id, int(state))
         mine = await directory.seats(session, actor.guild_id, actor.user_id)
-    if int(state) not in {seat.group_id for seat in mine}:
+    seat = next((seat for seat in mine if seat.group_id == int(state)), None)
+    if seat is None:
         raise NotMember(view.name)
+    if seat.state == "hello":
+        await answer.show(take_back_card(seat, guild, answer.reader))
+        return
     await answer.show(cards.sure_card(view.name, view.group_id, guild, answer.reader))
 
 

@@ -17,13 +17,14 @@ from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups import _effects as effects
 from cogs.groups import _line_cards as line_cards
+from cogs.groups._agreement import in_server, show_agreement
+from cogs.groups._hello import show_hello
 from peerbot import access, departures, directory, groups, seats
 from peerbot.dispatcher import Gone, Sent
-from peerbot.errors import AgreementNeeded, GroupFull, InLine, PeerbotError
+from peerbot.errors import AgreementNeeded, GroupFull, HelloFirst, InLine, PeerbotError
 from peerbot.groups import SeatChange
 from peerbot.models import Guild
 from peerbot.rights import Actor, guild_of
-from peerbot.setup import agreement_of
 from peerbot.text import Text, _
 
 MOST_OTHERS = 3
@@ -47,9 +48,11 @@ async def enter(
             await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
             joined = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
     except AgreementNeeded as needed:
-        await _show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
+        await show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
     except GroupFull:
         await _show_full(answer, actor, group_id)
+    except HelloFirst:
+        await show_hello(answer, group_id, agreed)
     except InLine:
         await show_place(answer, actor, group_id)
     else:
@@ -65,22 +68,13 @@ async def _welcome(answer: Answer, guild: Guild, joined: SeatChange) -> None:
     await answer.show(cards.welcome_card(joined.name, guild, joined.room_id, answer.reader, is_open=is_open))
 
 
-async def _show_agreement(answer: Answer, actor: Actor, group_id: int, agree: ui.Item[Any], *, waits: bool) -> None:
-    async with answer.bot.db.read() as session:
-        guild = await guild_of(session, actor.guild_id)
-        view = await directory.view(session, actor.guild_id, group_id)
-    back = buttons.NotNowButton(group_id, answer.reader) if _in_server(answer) else None
-    words = agreement_of(guild)
-    await answer.show(cards.agreement_card(view, words, guild, answer.reader, agree=agree, back=back, waits=waits))
-
-
 async def _show_full(answer: Answer, actor: Actor, group_id: int) -> None:
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
         view = await directory.view(session, actor.guild_id, group_id)
         others = await directory.page(session, actor.guild_id, free=True, size=MOST_OTHERS)
-    ways = line_cards.ways(guild, answer.reader, in_server=_in_server(answer))
-    await answer.show(cards.full_card(view, others if _in_server(answer) else None, guild, answer.reader, ways))
+    ways = line_cards.ways(guild, answer.reader, in_server=in_server(answer))
+    await answer.show(cards.full_card(view, others if in_server(answer) else None, guild, answer.reader, ways))
 
 
 async def show_place(answer: Answer, actor: Actor, group_id: int, note: Text | None = None) -> None:
@@ -89,7 +83,7 @@ async def show_place(answer: Answer, actor: Actor, group_id: int, note: Text | N
         guild = await guild_of(session, actor.guild_id)
         place = await seats.place(session, actor, group_id)
         others = await directory.page(session, actor.guild_id, free=True, size=MOST_OTHERS)
-    shown = others if _in_server(answer) else None
+    shown = others if in_server(answer) else None
     await answer.show(line_cards.place_card(place, shown, guild, answer.reader, note))
 
 
@@ -170,7 +164,7 @@ async def leave_line(answer: Answer, state: str) -> None:
     async with answer.bot.db.begin() as session:
         guild = await guild_of(session, actor.guild_id)
         left = await seats.leave_line(session, actor, group_id, now=answer.bot.clock.now())
-    await answer.show(line_cards.left_line_card(left.name, guild, answer.reader, in_server=_in_server(answer)))
+    await answer.show(line_cards.left_line_card(left.name, guild, answer.reader, in_server=in_server(answer)))
 
 
 def _claimed(answer: Answer, key: str) -> tuple[Actor, int]:
@@ -184,7 +178,7 @@ def _claimed(answer: Answer, key: str) -> tuple[Actor, int]:
 async def _present(answer: Answer, key: str) -> tuple[Actor, int]:
     """Return the same for somebody who is in the server; raise PeerbotError for whoever is not."""
     actor, group_id = _claimed(answer, key)
-    if _in_server(answer):
+    if in_server(answer):
         return actor, group_id
     server = answer.bot.get_guild(actor.guild_id)
     if server is None or server.unavailable:
@@ -196,7 +190,3 @@ async def _present(answer: Answer, key: str) -> tuple[Actor, int]:
     if not is_here:
         raise PeerbotError(_("You are not in that server right now. Come back to it, and press again."))
     return actor, group_id
-
-
-def _in_server(answer: Answer) -> bool:
-    return answer.interaction.guild_id is not None

@@ -79,23 +79,24 @@ def details_form(name: str, state: str, title: Text, reader: Reader, view: direc
     )
 
 
-def _details(filled: Filled) -> Details:
+def _details(filled: Filled, hello: str) -> Details:
     return Details.checked(
         name=filled.text("name"),
         about=filled.text("about"),
         topic=filled.text("topic"),
         meets_by=filled.text("meets_by"),
         capacity=filled.text("seats"),
+        hello="yes" if hello == "1" else "",
     )
 
 
-async def ask_new(answer: Answer, *, room: discord.TextChannel | None, role: discord.Role | None) -> None:
+async def ask_new(answer: Answer, *, room: discord.TextChannel | None, role: discord.Role | None, hello: bool) -> None:
     """Open the form for a new group; say at once what would not work."""
     actor = answer.actor
     async with answer.bot.db.read() as session:
         require_facilitator(await guild_of(session, actor.guild_id), actor)
     _require_usable(answer, room.id if room else 0, role.id if role else 0)
-    state = f"{room.id if room else 0}-{role.id if role else 0}"
+    state = f"{room.id if room else 0}-{role.id if role else 0}-{int(hello)}"
     await answer.ask(details_form("groups:new", state, _("New group"), answer.reader, None))
 
 
@@ -122,15 +123,21 @@ def _require_usable(answer: Answer, room_id: int, role_id: int) -> None:
             raise NotValid(_("That role brings permissions with it. Please choose one that brings none."))
 
 
-@submits("groups:new", state=r"\d{1,19}-\d{1,19}")
+@submits("groups:new", state=r"\d{1,19}-\d{1,19}-[01]")
 async def create(answer: Answer, state: str, filled: Filled) -> None:
     """Create the group, make its room, and say what there is now."""
     bot, actor = answer.bot, answer.actor
-    room_id, role_id = (int(part) for part in state.split("-"))
+    room, role, hello = state.split("-")
+    room_id, role_id = int(room), int(role)
     _require_usable(answer, room_id, role_id)
     async with bot.db.begin() as session:
         created, planned = await groups.create(
-            session, actor, _details(filled), room_id=room_id or None, role_id=role_id or None, now=bot.clock.now()
+            session,
+            actor,
+            _details(filled, hello),
+            room_id=room_id or None,
+            role_id=role_id or None,
+            now=bot.clock.now(),
         )
     outcome = await bot.dispatcher.outcome(planned)
     async with bot.db.read() as session:
@@ -154,20 +161,23 @@ async def create(answer: Answer, state: str, filled: Filled) -> None:
     await answer.reply(card.row(post(created.group_id, answer.reader), people(created.group_id, answer.reader)))
 
 
-async def ask_edit(answer: Answer, words: str) -> None:
+async def ask_edit(answer: Answer, words: str, *, hello: bool | None) -> None:
     """Open the form with a group's details."""
     actor = answer.actor
     async with answer.bot.db.read() as session:
         group_id = await directory.named(session, actor.guild_id, words)
         roster = await directory.roster(session, actor, group_id)
-    await answer.ask(details_form("groups:edit", str(group_id), _("Change the group"), answer.reader, roster.group))
+    state = f"{group_id}-{int(roster.group.hello_first if hello is None else hello)}"
+    await answer.ask(details_form("groups:edit", state, _("Change the group"), answer.reader, roster.group))
 
 
-@submits("groups:edit", state=ROW_ID)
+@submits("groups:edit", state=rf"{ROW_ID}-[01]")
 async def edit(answer: Answer, state: str, filled: Filled) -> None:
     """Change the group."""
+    group_id, hello = state.split("-")
+    changed = _details(filled, hello)
     async with answer.bot.db.begin() as session:
-        group = await groups.edit(session, answer.actor, int(state), _details(filled), now=answer.bot.clock.now())
+        group = await groups.edit(session, answer.actor, int(group_id), changed, now=answer.bot.clock.now())
     await answer.reply(_("Changed. **{name}** shows the new details everywhere in a moment.", name=group.name))
 
 

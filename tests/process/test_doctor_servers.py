@@ -117,6 +117,7 @@ async def test_a_role_of_a_group_that_the_bot_cannot_give_is_to_be_moved(patient
 
 async def test_a_channel_for_private_threads_needs_permissions_of_its_own(patient: Patient) -> None:
     channel = patient.guild.add_channel("letters")
+    patient.harbour.stage.forbid_in(channel, Bit.CREATE_PRIVATE_THREADS | Bit.SEND_MESSAGES_IN_THREADS)
     await patient.change("UPDATE guilds SET threads_channel_id = :channel", channel=number(channel))
     threads = Bit.CREATE_PRIVATE_THREADS | Bit.SEND_MESSAGES_IN_THREADS
     patient.harbour.stage.forbid_in(channel, threads)

@@ -1,7 +1,7 @@
 """A stage for stories: the stand-in, a made-up server with people in it, and the real bot with a real database.
 
 After each story: nothing that the stand-in did not know, nothing that Discord's document forbids, no request to
-Discord that was made while a transaction was open, no message that mentions anybody.
+Discord that was made while a transaction was open, no message that mentions anybody but whom the story says.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from peerbot.rehearsal import people
 from peerbot.rehearsal.contract import Contract, document_path
 from peerbot.rehearsal.ground import Happening
 from peerbot.rehearsal.permissions import Bit
-from peerbot.rehearsal.posting import ADDED
-from peerbot.rehearsal.seen import Seen
 from peerbot.rehearsal.server import serve
+from peerbot.rehearsal.wire import Wire
 from peerbot.rehearsal.world import World
 from tests.conftest import settings_for
 from tests.stories.stage import Stage
 
-NEEDED = int(
-    Bit.VIEW_CHANNEL
-    | Bit.SEND_MESSAGES
-    | Bit.READ_MESSAGE_HISTORY
-    | Bit.MANAGE_CHANNELS
-    | Bit.MANAGE_ROLES
-    | Bit.CREATE_PUBLIC_THREADS
-    | Bit.CREATE_PRIVATE_THREADS
-    | Bit.SEND_MESSAGES_IN_THREADS
-)
-USUAL = int(Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY | Bit.USE_APPLICATION_COMMANDS)
+THREADS = Bit.CREATE_PRIVATE_THREADS | Bit.CREATE_PUBLIC_THREADS | Bit.SEND_MESSAGES_IN_THREADS
+BASICS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY
+NEEDED = int(BASICS | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES | THREADS)
+USUAL = int(BASICS | Bit.USE_APPLICATION_COMMANDS | Bit.SEND_MESSAGES_IN_THREADS)
+
+
+DEFAULT = 0
+"""A message that somebody wrote; Discord's own lines have other types (resources/message.mdx)."""
+
+
+def mentioned(message: Wire) -> str:
+    """Return whom a message mentions, by name: "Ana, Joe"."""
+    users = sorted(user["global_name"] or user["username"] for user in message["mentions"])
+    wide = ["@everyone"] if message["mention_everyone"] else []
+    return ", ".join([*users, *(f"@role {role_id}" for role_id in message["mention_roles"]), *wide])
 
 
 @pytest.fixture
@@ -73,15 +76,13 @@ async def empty_stage(
         def note(happening: Happening) -> None:
             if happening.kind == "message":
                 message = happening.details["message"]
-                # Discord itself names whom somebody puts into a thread.
-                named = message["mentions"] if message["type"] != ADDED else []
-                if named or message["mention_roles"] or message["mention_everyone"]:
-                    mentioning.append(str(Seen(message)))
+                if message["type"] == DEFAULT and (named := mentioned(message)):
+                    mentioning.append(named)
 
         world.listen(note)
         yield stage
         await stage.stop()
-        assert mentioning == [], "no message of the bot mentions anybody"
+        assert mentioning == stage.expected_mentions, "messages mention exactly whom the story says"
         errors = [record.getMessage() for record in caplog.get_records("call") if record.levelname == "ERROR"]
         assert len(errors) == len(stage.expected_errors), errors
         assert all(map(str.startswith, errors, stage.expected_errors)), errors

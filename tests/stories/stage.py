@@ -35,8 +35,9 @@ from peerbot.rehearsal.world import World
 class Stage:
     """A server with its people, and the bot that can be stopped and started.
 
-    `expected_errors` are the beginnings of the lines that the story makes the bot log as errors, in order. `prepares`
-    is done to each bot before it starts.
+    `expected_errors` are the beginnings of the lines that the story makes the bot log as errors, in order.
+    `expected_mentions` are the people whom messages mention, in order: "Ana, Joe" for one that mentions both.
+    `prepares` is done to each bot before it starts.
     """
 
     discord: Discord
@@ -57,6 +58,7 @@ class Stage:
     during_transactions: list[str] = field(default_factory=list[str])
     expected_errors: list[str] = field(default_factory=list[str])
     prepares: list[Callable[[PeerBot], None]] = field(default_factory=list[Callable[[PeerBot], None]])
+    expected_mentions: list[str] = field(default_factory=list[str])
     bot: PeerBot | None = None
     db: Database | None = None
     _running: asyncio.Task[None] | None = None

@@ -9,7 +9,7 @@ import pytest
 from peerbot.rehearsal.forms import Form
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.seen import Shown
-from tests.stories.conftest import NEEDED
+from tests.stories.conftest import NEEDED, USUAL
 from tests.stories.stage import Stage
 
 ZONE = "Time zone"
@@ -124,6 +124,7 @@ async def test_a_zone_longer_than_any_form_sends_is_answered_kindly(bare: Stage)
 async def test_a_permission_that_is_missing_in_the_server_is_named_with_the_way_to_give_it(
     stage: Stage, bit: Bit, words: str
 ) -> None:
+    stage.guild.edit_role(stage.guild.id, permissions=str(USUAL & ~int(bit)))  # what everyone may, the bot may too
     stage.allow(Bit(NEEDED) & ~bit)
     seen = await changed(stage)
     assert f"Server Settings, Roles, my role: switch on **{words}**" in seen

@@ -1,0 +1,141 @@
+"""What tasks change on Discord: private threads, the task thread, and who is in them.
+
+Each effect makes Discord match the database as it is when it runs, so it may run twice. Only a facilitator who holds
+the role at that moment is let into a private thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import discord
+
+from cogs import _threads as threads
+from peerbot import board, tasks
+from peerbot import setup as settings_of
+from peerbot.bot import PeerBot
+from peerbot.database import BACKGROUND
+from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent
+from peerbot.models import Delivery
+from peerbot.tasks import TaskView, ThreadWanted
+from peerbot.text import Reader, _
+
+NOT_READY = Retry("not ready", timedelta(seconds=2))
+CHANNEL_GONE = Gone("not found 10003")
+ANSWERS_AT_ONCE = 100
+"""User ids that Discord takes in one request for members (gateway-events.mdx)."""
+NUMBERS = 1_000_000
+
+
+class DeskEffects:
+    """The effects of tasks."""
+
+    def __init__(self, bot: PeerBot) -> None:
+        self.bot = bot
+
+    def register(self) -> None:
+        """Tell the outbox what each kind does."""
+        outbox = self.bot.outbox
+        outbox.effect("desk.thread", self.open_thread)
+        outbox.effect("desk.board", self.open_board)
+        outbox.effect("desk.shut_out", self.shut_out)
+        outbox.step("desk.back", tasks.let_back_in)
+
+    async def open_thread(self, delivery: Delivery) -> Outcome:
+        """Make a task's private thread, or find the one it has, with the people who belong in it."""
+        now = self.bot.clock.now()
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            wanted = await tasks.thread_wanted(session, delivery, now=now)
+            guild = await settings_of.find(session, delivery.guild_id)
+        if wanted is None or guild is None:
+            return NotNeeded()
+        server = self.bot.get_guild(delivery.guild_id)
+        if server is None or server.unavailable:
+            return NOT_READY
+        try:
+            thread = await self._thread(server, wanted, Reader(guild.locale), guild.facilitator_role_id)
+        except (discord.Forbidden, discord.NotFound):
+            await self._show_without(wanted.view, delivery)
+            raise
+        if thread is None:
+            await self._show_without(wanted.view, delivery)
+            return CHANNEL_GONE
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            await tasks.thread_opened(session, wanted.view.task_id, thread.id, now=now)
+        return Sent()
+
+    async def _thread(
+        self, server: discord.Guild, wanted: ThreadWanted, reader: Reader, role_id: int
+    ) -> discord.Thread | None:
+        task = wanted.view
+        thread = await threads.find_thread(server, task.thread_id)
+        if thread is not None and task.done_at is not None:
+            return thread
+        facilitators = await holders(server, role_id, wanted.on_duty)
+        people = [wanted.user_id, *(user_id for user_id in wanted.on_duty if user_id in facilitators)]
+        people += [task.claimed_by] if task.claimed_by is not None and task.claimed_by not in people else []
+        if thread is None:
+            name = reader.say(_("Hello {number}", number=thread_number(task)))
+            return await threads.open_thread(self.bot, server.id, wanted.parent_id, name, people)
+        for user_id in people:
+            await threads.add_person(thread, user_id)
+        return thread
+
+    async def _show_without(self, task: TaskView, delivery: Delivery) -> None:
+        """Have a task shown to facilitators although its private thread cannot be opened."""
+        if task.done_at is None and task.message_id is None:
+            async with self.bot.db.begin(wait=BACKGROUND) as session:
+                await board.plan(session, delivery.guild_id, now=self.bot.clock.now())
+
+    async def open_board(self, delivery: Delivery) -> Outcome:
+        """Make the task thread in the staff channel, unless it is there; a card that is posted wakes it."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+        server = self.bot.get_guild(delivery.guild_id)
+        if guild is None:
+            return NotNeeded()
+        if server is None or server.unavailable:
+            return NOT_READY
+        thread = await threads.find_thread(server, guild.task_thread_id)
+        if thread is None or thread.parent_id != guild.staff_channel_id:
+            name = Reader(guild.locale).say(_("Tasks"))
+            thread = await threads.open_public_thread(self.bot, server.id, guild.staff_channel_id, name)
+        if thread is None:
+            return CHANNEL_GONE
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            await board.board_ready(session, delivery.guild_id, thread.id, now=self.bot.clock.now())
+        return Sent()
+
+    async def shut_out(self, delivery: Delivery) -> Outcome:
+        """Take somebody out of the private threads of a group that they look after no more."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            found = await tasks.shut_out_of(session, delivery)
+        server = self.bot.get_guild(delivery.guild_id)
+        if found is None:
+            return NotNeeded()
+        if server is None or server.unavailable:
+            return NOT_READY
+        user_id, thread_ids = found
+        for thread_id in thread_ids:
+            thread = await threads.find_thread(server, thread_id)
+            if thread is not None:
+                await threads.remove_person(thread, user_id)
+        return Sent()
+
+
+async def holders(server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
+    """Return those of some users who are in the server and hold a role now."""
+    asked = list(user_ids)[:ANSWERS_AT_ONCE]
+    if not asked:
+        return set()
+    found = await server.query_members(user_ids=asked, limit=len(asked), cache=False)
+    return {member.id for member in found if any(role.id == role_id for role in member.roles)}
+
+
+def thread_number(task: TaskView) -> str:
+    """Return the number in the name of a task's thread.
+
+    The moment too: in a restored database ids begin anew, and an old thread is somebody else's.
+    """
+    return f"{task.task_id}-{int(task.created_at.timestamp()) % NUMBERS:06}"
