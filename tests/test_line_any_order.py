@@ -216,6 +216,7 @@ class TheLine(RuleBasedStateMachine):
             assert not (row.state == "offered" and row.away), "no seat is held for somebody who is not here"
             if row.state == "offered" and (was is None or was.offer_no != row.offer_no):
                 assert row.place is not None
+                assert was is None or (was.state == "waiting" and not was.passed), "not to whoever let it go"
                 assert could[:1] >= [row.place] or not could, "nobody ahead was overlooked"
             is_new = row.state == "active" and (was is None or was.state not in HOLDING)
             if is_new and (was is None or not was.could_take):
