@@ -116,7 +116,7 @@ async def test_a_seat_that_frees_is_offered_and_taken_from_my(full: Stage) -> No
     await full.world.settle()
     assert full.maya.can_see(full.room())
     assert "You are first in line." in await full.sam.slash("/my")
-    assert len(await letters(full)) == 1
+    assert len(await letters(full)) == len(full.maya.inbox) == 1
 
 
 async def test_a_double_tap_on_an_offer_is_one_seat_and_kind_words(full: Stage) -> None:
