@@ -19,7 +19,7 @@ import yarl
 from discord import app_commands
 from discord.ext import commands
 
-from peerbot.budget import SendBudget
+from peerbot.budget import SendBudget, require_in_time
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database
@@ -90,6 +90,7 @@ class PeerBot(commands.AutoShardedBot):
         point_at(settings.discord_url)
         trace = http_trace or aiohttp.TraceConfig()
         trace.on_request_start.append(self._begin_request)
+        trace.on_request_chunk_sent.append(self._begin_to_write)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -132,6 +133,10 @@ class PeerBot(commands.AutoShardedBot):
     async def _begin_request(self, _session: object, _context: object, params: aiohttp.TraceRequestStartParams) -> None:
         if not params.url.path.startswith(UNCOUNTED):
             await self.budget.take()
+            require_in_time()
+
+    async def _begin_to_write(self, *_: object) -> None:
+        require_in_time()  # the last moment: the connection may have taken long, or the process was frozen
 
     def _in_touch(self) -> bool:
         return any(not shard.is_closed() for shard in self.shards.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from contextvars import ContextVar
 from itertools import count
 
@@ -22,6 +23,15 @@ NEARLY = 1 - 1e-6
 
 urgency: ContextVar[int] = ContextVar("urgency", default=0)
 """How urgent what this task asks of Discord is; lower goes first. A person who waits is most urgent."""
+not_after: ContextVar[float] = ContextVar("not_after", default=math.inf)
+"""The moment (of the loop's clock) after which this task asks nothing of Discord: its lease is over, others have taken
+over, and Discord may have forgotten the nonce."""
+
+
+def require_in_time() -> None:
+    """Raise TimeoutError when this task may ask nothing of Discord any more, such as after the process was frozen."""
+    if asyncio.get_running_loop().time() > not_after.get():
+        raise TimeoutError("its lease is over")
 
 
 class SendBudget:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, case, delete, func, literal_column, select, text, update
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -265,19 +265,23 @@ async def ended(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[
 
 async def next_due(session: AsyncSession) -> datetime | None:
     """Return when the next pending row is due, for whoever wakes."""
-    firsts = [
-        select(func.min(Delivery.next_at)).where(_is(PENDING), Delivery.priority == literal_column(str(int(priority))))
-        for priority in Priority
-    ]
-    found = [at for first in firsts if (at := await session.scalar(first)) is not None]
+    found = [at for first in _first_due() if (at := await session.scalar(first)) is not None]
     return min(found, default=None)
 
 
 async def is_drained(session: AsyncSession, *, now: datetime) -> bool:
     """Return whether nothing is due and nothing is under way."""
     # One statement: between two, a row could move from one state to the other unseen.
-    due = _is(PENDING) & (Delivery.next_at <= now)
-    return await session.scalar(select(Delivery.delivery_id).where(_is(LEASED) | due).limit(1)) is None
+    under_way = select(func.min(Delivery.next_at)).where(_is(LEASED)).scalar_subquery()
+    due = [first.scalar_subquery() <= now for first in _first_due()]
+    return not await session.scalar(select(or_(under_way.is_not(None), *due)))
+
+
+def _first_due() -> list[Select[datetime]]:
+    return [
+        select(func.min(Delivery.next_at)).where(_is(PENDING), Delivery.priority == literal_column(str(int(priority))))
+        for priority in Priority
+    ]
 
 
 async def release_dead(session: AsyncSession, *, lock: int) -> None:

@@ -260,6 +260,7 @@ class Dispatcher:
             free = BATCH - len(self._running)
             if not free:
                 return  # whoever ends wakes it again
+            claimed_at = asyncio.get_running_loop().time()
             async with self.db.begin(wait=BACKGROUND) as session:
                 rows = await deliveries.claim(
                     session,
@@ -270,7 +271,7 @@ class Dispatcher:
                     carried=self._running.values(),
                 )
             for row in rows:
-                task = asyncio.create_task(self._carry(row))
+                task = asyncio.create_task(self._carry(row, claimed_at))
                 self._running[task] = row.delivery_id
                 task.add_done_callback(self._carried)
             if not rows:
@@ -285,8 +286,9 @@ class Dispatcher:
         del self._running[task]
         self._wake.set()  # a place is free, and the row may run again, at once or later
 
-    async def _carry(self, delivery: Delivery) -> None:
+    async def _carry(self, delivery: Delivery, claimed_at: float) -> None:
         budget.urgency.set(delivery.priority)
+        budget.not_after.set(claimed_at + LONGEST_RUN.total_seconds())
         try:
             async with asyncio.timeout(LONGEST_RUN.total_seconds()):
                 outcome = await self._outcome_of(delivery)

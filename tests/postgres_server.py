@@ -20,15 +20,15 @@ import psycopg
 
 READY = "ready"
 USER = "postgres"
-OPTIONS = {
+OPTIONS = {"listen_addresses": "", "max_connections": "200"}
+FOR_TESTS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "listen_addresses": "",
-    "max_connections": "200",
     "shared_buffers": "32MB",
     "autovacuum": "off",
 }
+"""Nothing that a test writes has to outlive the machine."""
 
 
 def binaries() -> Path | None:
@@ -47,11 +47,14 @@ def _version(name: str) -> float:
         return 0.0
 
 
-def start(bin_folder: Path, watched_pid: int) -> str:
-    """Start a server that lives as long as the watched process; return its address, without a database."""
+def start(bin_folder: Path, watched_pid: int, *, durable: bool = False) -> str:
+    """Start a server that lives as long as the watched process; return its address, without a database.
+
+    A durable one is set as PostgreSQL comes: what it commits is on the disk.
+    """
     folder = Path(tempfile.mkdtemp(prefix="peerbot-pg-", dir="/tmp"))
     guardian = subprocess.Popen(
-        [sys.executable, __file__, str(bin_folder), str(folder), str(watched_pid)],
+        [sys.executable, __file__, str(bin_folder), str(folder), str(watched_pid), "durable" if durable else "fast"],
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
@@ -66,7 +69,7 @@ def start(bin_folder: Path, watched_pid: int) -> str:
     return f"postgresql://{USER}@/{{name}}?host={folder}"
 
 
-def _serve(bin_folder: Path, folder: Path, watched_pid: int) -> None:
+def _serve(bin_folder: Path, folder: Path, watched_pid: int, options: dict[str, str]) -> None:
     account = _account()
     if account:
         os.chown(folder, pwd.getpwnam(account["user"]).pw_uid, -1)
@@ -77,8 +80,8 @@ def _serve(bin_folder: Path, folder: Path, watched_pid: int) -> None:
         if made.returncode:
             print(made.stderr.strip().replace("\n", " "), flush=True)  # noqa: T201 - read by whoever started it
             return
-        options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
-        serve = [bin_folder / "postgres", "-D", cluster, "-k", folder, *options]
+        set_to = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        serve = [bin_folder / "postgres", "-D", cluster, "-k", folder, *set_to]
         with (folder / "log").open("w") as log:
             server: subprocess.Popen[str] = subprocess.Popen(serve, stdout=log, stderr=log, cwd=folder, **account)
         _wait_until_it_answers(folder, server)
@@ -129,4 +132,5 @@ def _is_alive(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    wanted = OPTIONS if sys.argv[4] == "durable" else OPTIONS | FOR_TESTS
+    _serve(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), wanted)

@@ -19,7 +19,7 @@ BANNED_FUNCTIONS = re.compile(r"^_?handle_|(^|_)(data|info)($|_)")
 
 
 def files(*folders: str) -> Iterator[Path]:
-    for folder in folders or ("peerbot", "cogs", "migrations", "tests"):
+    for folder in folders or ("peerbot", "cogs", "migrations", "tests", "benchmarks"):
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 

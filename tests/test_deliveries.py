@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from builders import GUILD, OTHER_GUILD, make_guild
-from sqlalchemy import event, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -367,66 +367,3 @@ async def test_leases_of_dead_processes_are_freed(db: Database, now: datetime) -
     async with db.begin() as session:
         await deliveries.release_dead(session, lock=lock)
     assert "1" in {delivery.dedupe_key[-1] for delivery in await claim(db, now)}
-
-
-async def test_every_look_at_the_outbox_uses_a_partial_index(db: Database, now: datetime) -> None:
-    """A parameter in place of a literal state would read the whole table."""
-    at = str(now.replace(tzinfo=None)) if db.writer.dialect.name == "sqlite" else now
-    async with db.begin() as session:
-        await session.execute(
-            text(
-                "INSERT INTO deliveries (dedupe_key, kind, guild_id, priority, due_at, next_at, state, again, attempts,"
-                " claim_no, created_at, ended_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                " WHERE i < 20000) SELECT 'k' || i, 'x', :guild, 4, :now, :now, 2, :no, 1, 1, :now, :now FROM n"
-            ).bindparams(guild=GUILD, now=at, no=False)
-        )
-        await plan(session, "due", now)
-    async with db.writer.connect() as connection:
-        await connection.execute(text("ANALYZE deliveries"))
-        await connection.commit()
-    seen: list[tuple[str, Any]] = []
-
-    def look(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        seen.append((statement, parameters))
-
-    for engine in {db.writer, db.reader}:
-        event.listen(engine.sync_engine, "before_cursor_execute", look)
-    async with db.begin() as session:
-        await deliveries.claim(session, now=now, owner="me", limit=4)
-        await deliveries.release_dead(session, lock=1)
-        await deliveries.purge(session, now=now - timedelta(days=1))
-    async with db.read() as session:
-        await deliveries.next_due(session)
-    looks = [(statement, parameters) for statement, parameters in seen if "deliveries" in statement]
-    assert len(looks) >= 13
-    for statement, parameters in looks:
-        plan_text = await explain(db, statement, parameters)
-        assert "ix_deliveries_" in plan_text, (statement, plan_text)
-        if not statement.startswith("DELETE"):  # for what was found by the index, a hash may be the better way
-            assert "Seq Scan on deliveries" not in plan_text, (statement, plan_text)
-        assert "SCAN deliveries\n" not in plan_text, (statement, plan_text)
-
-
-async def explain(db: Database, statement: str, parameters: Any) -> str:
-    """Return how the engine carries a statement out, whatever the parameters are."""
-    async with db.writer.connect() as connection:
-        if db.writer.dialect.name == "sqlite":
-            rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            return "".join(f"{tuple(row)[3]}\n" for row in rows)
-        await connection.execute(text("SET plan_cache_mode = force_generic_plan"))
-        numbered, names = statement, list(parameters)
-        for number, name in enumerate(names, start=1):
-            for cast in ("", "::"):
-                numbered = numbered.replace(f"%({name}){cast}s", f"${number}")
-        await connection.exec_driver_sql(f"PREPARE looked AS {numbered}")
-        values = ", ".join(_literal(parameters[name]) for name in names)
-        rows = await connection.exec_driver_sql(f"EXPLAIN EXECUTE looked{f'({values})' if values else ''}")
-        found = "\n".join(str(row[0]) for row in rows)
-        await connection.exec_driver_sql("DEALLOCATE looked")
-        return found
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, datetime | timedelta | str):
-        return f"'{value}'"
-    return "NULL" if value is None else str(value)
