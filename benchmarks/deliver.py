@@ -87,15 +87,15 @@ class Sendings:
 
 async def burst(run: Run) -> list[Table]:
     """Let many deliveries be due within a minute, with Discord's limits on."""
-    count = run.size(10_000, 1_000)
-    servers = run.size(SERVERS, 20)
+    count = run.size(10_000, 300)
+    servers = run.size(SERVERS, 5)
     async with run.town(servers=servers, groups=GROUPS, seated=0) as (discord, town):
         url = await run.seeded(town, SQLITE)
         targets = await _targets(town, run.databases.settings(url), servers * GROUPS)
         async with run.peerbot(discord, town, url) as bot:
             await bot.ready()
             await bot.ask("compared")
-            idle = await _look_at_groups(discord, town, lambda looked: looked >= run.size(60, 10))
+            idle = await _look_at_groups(discord, town, lambda looked: looked >= run.size(60, 4))
             table = await _burst(run, discord, town, bot, url=url, targets=_again(targets, count), idle=idle)
     return [table]
 
@@ -218,12 +218,12 @@ async def _until(happened: Callable[[], bool]) -> None:
 
 async def throughput(run: Run) -> list[Table]:
     """Send as many messages as possible with all limits off, through the outbox and past it."""
-    count = run.size(5_000, 500)
+    count = run.size(5_000, 150)
     table = Table(
         f"{count} messages with all limits off",
         ("How", "messages a second", "share of the floor", "not delivered, twice"),
     )
-    async with run.town(servers=run.size(20, 5), groups=GROUPS, seated=0) as (discord, town):
+    async with run.town(servers=run.size(20, 2), groups=GROUPS, seated=0) as (discord, town):
         targets = _again(_rooms(town), count)
         async with run.bare(discord, town) as bare:
             await bare.ready()
@@ -254,9 +254,9 @@ async def throughput(run: Run) -> list[Table]:
 
 async def endurance(run: Run) -> list[Table]:
     """Watch the memory of the bot over very many deliveries, planned by itself and sent at once."""
-    waves, wave = 10, run.size(10_000, 300)
+    waves, wave = 10, run.size(10_000, 40)
     table = Table(f"Memory over {waves * wave} deliveries", ("After", "memory", "since the first tenth"))
-    async with run.town(servers=20, groups=GROUPS, seated=0) as (discord, town):
+    async with run.town(servers=run.size(20, 2), groups=GROUPS, seated=0) as (discord, town):
         rooms = [(each.guild_id, each.channel_id) for each in _rooms(town)]
         url = await run.seeded(town, SQLITE)
         async with run.peerbot(discord, town, url, unlimited=True) as bot:

@@ -54,8 +54,8 @@ class Times:
 
 async def measure(run: Run) -> list[Table]:
     """Measure a big town whole, and a small one for what a server costs."""
-    small = await _start_only(run, servers=run.size(FEW, 2))
-    servers = run.size(200, 10)
+    small = await _start_only(run, servers=run.size(FEW, 1))
+    servers = run.size(200, 3)
     async with run.town(servers=servers, groups=GROUPS, seated=SEATED) as (discord, town):
         url = await run.seeded(town, SQLITE)
         async with run.bare(discord, town) as bare:
@@ -69,7 +69,7 @@ async def measure(run: Run) -> list[Table]:
                 big = Start(servers, ready, {"bare": bare.memory, "peerbot": peerbot.memory})
                 counted = await _count(run, discord, town, peerbot)
                 times = Times()
-                for number in range(run.size(400, 20)):
+                for number in range(run.size(400, 8)):
                     await _visit(discord, town, peerbot, times, number)
                 after = {"bare": bare.memory, "peerbot": peerbot.memory}
     commit = _bare_commits(run.folder)

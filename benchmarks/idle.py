@@ -11,8 +11,7 @@ from benchmarks.run import Run
 from benchmarks.tables import Table, aimed, median, ms, percentile
 from benchmarks.town import Target, Town, rows_for
 
-SIZES = (0, 1_000, 100_000)
-LOOKS = 300
+SIZES, QUICK_SIZES = (0, 1_000, 100_000), (0, 1_000, 5_000)
 WATCHED = 60.0
 SHARE_AIM = 0.005
 DEPENDS_AIM = 1.25
@@ -23,9 +22,9 @@ LATER = timedelta(days=30)
 async def measure(run: Run) -> list[Table]:
     """Fill the outbox with rows that are not due, look, and then do nothing for a minute."""
     looks = Table("One look for what is due", ("Database, rows that are not due", "p50", "p99", "against none", "kept"))
-    seconds = run.size(int(WATCHED), 10)
+    seconds = run.size(int(WATCHED), 3)
     waits = Table(f"Nothing to do for {seconds} s", ("Bot", "share of a core", "aim", "kept"))
-    async with run.town(servers=run.size(200, 10), groups=20, seated=0) as (discord, town):
+    async with run.town(servers=run.size(200, 3), groups=20, seated=0) as (discord, town):
         for engine in run.databases.engines:
             url = await run.seeded(town, engine)
             async with run.bare(discord, town) as bare, run.peerbot(discord, town, url) as bot:
@@ -37,7 +36,8 @@ async def measure(run: Run) -> list[Table]:
                 run.say(f"watching for {seconds} s ({engine})")
                 shares = await _shares(seconds, bare, bot)
             waits.add(f"bare, beside {engine}", f"{shares[0]:.3%}", "", "")
-            what = f"peerbot, {engine}, {SIZES[-1]} rows that are not due"
+            most = (QUICK_SIZES if run.quick else SIZES)[-1]
+            what = f"peerbot, {engine}, {most} rows that are not due"
             waits.add(what, f"{shares[1]:.3%}", f"{SHARE_AIM:.1%}", aimed(shares[1], SHARE_AIM))
     looks.notes.append("A look is one claim for each priority and the question when the next row is due.")
     waits.notes.append("Processor time of the bot's process; servers and their channels are the same for both.")
@@ -50,13 +50,13 @@ async def _look(run: Run, town: Town, bot: Bot, table: Table, *, engine: str, ur
     target = Target(place.server.id, int(place.panel["id"]))
     first: float | None = None
     there = 0
-    for size in SIZES:
+    for size in QUICK_SIZES if run.quick else SIZES:
         due = [now + LATER + timedelta(seconds=number) for number in range(there, size)]
         rows = rows_for([target] * len(due), due, now, key=f"later-{size}")
         await write(run.databases.settings(url), rows)
         there = size
-        await bot.ask("wakes", times=20)
-        took: list[float] = await bot.ask("wakes", times=LOOKS)
+        await bot.ask("wakes", times=5)
+        took: list[float] = await bot.ask("wakes", times=run.size(300, 20))
         first = first or median(took)
         ratio = median(took) / first
         cells = (ms(median(took)), ms(percentile(took, 99)), f"x {ratio:.2f}", aimed(ratio, DEPENDS_AIM))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from peerbot.budget import SendBudget, urgency
+from peerbot.budget import SendBudget, not_after, require_in_time, urgency
 
 
 class Loop:
@@ -114,3 +114,14 @@ async def test_who_gives_up_takes_nothing(time: Loop) -> None:
     await time.pass_by(0.11)
     assert begun == [0, 2]
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_task_whose_lease_is_over_asks_nothing_more_of_discord(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Loop(monkeypatch)
+    require_in_time()  # without a lease there is no end
+    not_after.set(time.now + 30)
+    await time.pass_by(30)
+    require_in_time()
+    await time.pass_by(1)
+    with pytest.raises(TimeoutError):
+        require_in_time()
