@@ -22,7 +22,7 @@ from discord import app_commands, ui
 
 from peerbot.bot import PeerBot
 from peerbot.database import saved
-from peerbot.errors import DatabaseBusy, NotAllowed, PeerbotError
+from peerbot.errors import DatabaseBusy, NotAllowed, OutcomeUnknown, PeerbotError
 from peerbot.rights import Actor
 from peerbot.text import Reader, Text, _
 
@@ -174,6 +174,8 @@ async def _explain(answer: Answer, problem: Exception) -> None:
         text = _("It is saved. I just can't show it right now. Please look again in a minute.")
     elif isinstance(problem, PeerbotError):
         text = problem.text
+        if isinstance(problem, DatabaseBusy | OutcomeUnknown):
+            log.warning("The database did not answer in time (%s).", type(problem.__cause__).__name__)
     elif isinstance(problem, app_commands.CheckFailure):
         text = _("You can't use this here.")
     elif isinstance(problem, discord.HTTPException) and problem.code in {UNKNOWN_INTERACTION, ANSWERED}:

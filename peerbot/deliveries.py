@@ -13,7 +13,24 @@ from enum import IntEnum
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    String,
+    case,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -284,19 +301,22 @@ def _first_due() -> list[Select[datetime]]:
     ]
 
 
-async def release_dead(session: AsyncSession, *, lock: int) -> None:
-    """Free the leases of processes that are gone: all on SQLite, on PostgreSQL those whose owner holds no lock.
+def owner_is_gone(owner: SQLColumnExpression[Any], *, lock: int) -> ColumnElement[bool]:
+    """Return the condition that the process of this name runs no more (PostgreSQL).
 
     An owner's name is the second key of an advisory lock whose first key is `lock`; PostgreSQL lets it go with the
     connection, so with the process.
     """
-    gone: list[ColumnElement[bool]] = [_is(LEASED)]
+    locks = table("pg_locks", column("locktype"), column("objsubid"), column("classid"), column("objid"))
+    keys = (cast(locks.c.classid, BigInteger) == lock, cast(cast(locks.c.objid, BigInteger), String) == owner)
+    return ~exists().where(locks.c.locktype == "advisory", locks.c.objsubid == 2, *keys)  # noqa: PLR2004 - of two keys
+
+
+async def release_dead(session: AsyncSession, *, lock: int) -> None:
+    """Free the leases of processes that are gone: all on SQLite, on PostgreSQL those whose owner holds no lock."""
+    gone = [_is(LEASED)]
     if session.get_bind().dialect.name == "postgresql":
-        alive = text(
-            "NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
-            " AND classid::bigint = :lock AND objid::bigint::text = deliveries.owner)"
-        ).bindparams(lock=lock)
-        gone.append(alive)  # pyright: ignore[reportArgumentType] - text is a condition too
+        gone.append(owner_is_gone(Delivery.owner, lock=lock))
     await session.execute(
         update(Delivery).where(*gone).values(next_at=_machine_time(session)),
         execution_options={"synchronize_session": False},

@@ -1,9 +1,9 @@
 """Which process of several answers people.
 
 On PostgreSQL several processes may run for one bot. Discord tells all of them of every press, so one answers: the
-living one with the lowest number. A process is alive for half a minute after it last said so; one that was killed or
-frozen is replaced then, and comes back with a new number. All of them deliver. On SQLite there is one process, which
-answers.
+living one with the lowest number. A process is alive for half a minute after it last said so, and no longer than it
+holds its lock: one that was killed is replaced within seconds, one that is frozen or out of touch after that time, and
+it comes back with a new number. All of them deliver. On SQLite there is one process, which answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot.database import Database
+from peerbot import deliveries
+from peerbot.database import SCHEMA_LOCK, Database
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Process
 from peerbot.types import insert_into
@@ -41,7 +42,9 @@ class Standing:
 async def beat(session: AsyncSession, owner: str) -> Standing:
     """Say that a process is alive, forget those that are not, and return where this one stands (PostgreSQL)."""
     moment = func.clock_timestamp()
-    await session.execute(delete(Process).where(Process.alive_until < moment))
+    # One that was killed is gone at once, with its lock; one that is frozen holds it, and is gone when its time is up.
+    killed = (Process.owner != owner) & deliveries.owner_is_gone(Process.owner, lock=SCHEMA_LOCK)
+    await session.execute(delete(Process).where((Process.alive_until < moment) | killed))
     mine = insert_into(session, Process).values(owner=owner, alive_until=moment + ALIVE)
     mine = mine.on_conflict_do_update(index_elements=["owner"], set_={"alive_until": moment + ALIVE})
     number = await session.scalar(mine.returning(Process.process_id))

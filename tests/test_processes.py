@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, update
 
 from peerbot import processes
-from peerbot.database import Database, connect
+from peerbot.database import SCHEMA_LOCK, Database, connect
 from peerbot.models import Process
 from peerbot.processes import ALIVE, Presence, Standing
 from tests.conftest import settings_for
+
+ONE, TWO, THREE = "101", "102", "103"
 
 
 @pytest.fixture
@@ -20,6 +23,20 @@ async def shared(postgres_url: str) -> AsyncIterator[Database]:
     database = connect(settings_for(postgres_url))
     yield database
     await database.close()
+
+
+@pytest.fixture(autouse=True)
+async def locks(postgres_url: str) -> AsyncIterator[Callable[[str], Awaitable[object]]]:
+    """The processes of these tests hold their locks, as running ones do; what is yielded lets one go."""
+    connection = await psycopg.AsyncConnection.connect(postgres_url, autocommit=True)
+    for owner in (ONE, TWO, THREE):
+        await connection.execute("SELECT pg_advisory_lock(%s, %s)", [SCHEMA_LOCK, int(owner)])
+
+    async def let_go(owner: str) -> object:
+        return await connection.execute("SELECT pg_advisory_unlock(%s, %s)", [SCHEMA_LOCK, int(owner)])
+
+    yield let_go
+    await connection.close()
 
 
 async def beat(db: Database, owner: str) -> Standing:
@@ -35,45 +52,54 @@ async def silence(db: Database, owner: str) -> None:
 
 
 async def test_one_of_several_answers_and_it_is_the_first(shared: Database) -> None:
-    assert await beat(shared, "a") == Standing(leads=True, living=1)
-    assert await beat(shared, "b") == Standing(leads=False, living=2)
-    assert await beat(shared, "c") == Standing(leads=False, living=3)
-    assert await beat(shared, "a") == Standing(leads=True, living=3)
+    assert await beat(shared, ONE) == Standing(leads=True, living=1)
+    assert await beat(shared, TWO) == Standing(leads=False, living=2)
+    assert await beat(shared, THREE) == Standing(leads=False, living=3)
+    assert await beat(shared, ONE) == Standing(leads=True, living=3)
 
 
 async def test_one_that_is_silent_is_replaced_and_does_not_take_over_when_it_wakes(shared: Database) -> None:
-    for owner in ("a", "b"):
+    for owner in (ONE, TWO):
         await beat(shared, owner)
-    await silence(shared, "a")
-    assert await beat(shared, "b") == Standing(leads=True, living=1)
-    assert await beat(shared, "a") == Standing(leads=False, living=2)
-    assert await beat(shared, "b") == Standing(leads=True, living=2)
+    await silence(shared, ONE)
+    assert await beat(shared, TWO) == Standing(leads=True, living=1)
+    assert await beat(shared, ONE) == Standing(leads=False, living=2)
+    assert await beat(shared, TWO) == Standing(leads=True, living=2)
 
 
 async def test_one_that_wakes_before_anybody_noticed_has_a_new_number_too(shared: Database) -> None:
-    for owner in ("a", "b"):
+    for owner in (ONE, TWO):
         await beat(shared, owner)
-    await silence(shared, "a")
-    assert await beat(shared, "a") == Standing(leads=False, living=2)
+    await silence(shared, ONE)
+    assert await beat(shared, ONE) == Standing(leads=False, living=2)
+
+
+async def test_one_that_was_killed_is_replaced_at_the_next_beat(
+    shared: Database, locks: Callable[[str], Awaitable[object]]
+) -> None:
+    for owner in (ONE, TWO):
+        await beat(shared, owner)
+    await locks(ONE)
+    assert await beat(shared, TWO) == Standing(leads=True, living=1)
 
 
 async def test_one_that_ends_is_replaced_at_once(shared: Database) -> None:
-    for owner in ("a", "b"):
+    for owner in (ONE, TWO):
         await beat(shared, owner)
     async with shared.begin() as session:
-        await processes.leave(session, "a")
-    assert await beat(shared, "b") == Standing(leads=True, living=1)
+        await processes.leave(session, ONE)
+    assert await beat(shared, TWO) == Standing(leads=True, living=1)
 
 
 async def test_a_process_knows_when_it_was_frozen_for_too_long(
     shared: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, other = (Presence(shared, owner, lambda: True) for owner in ("a", "b"))
+    one, other = (Presence(shared, owner, lambda: True) for owner in (ONE, TWO))
     await one.say_alive()
     await other.say_alive()
     assert (one.leads, await one.may_answer()) == (True, True)
     assert (other.leads, await other.may_answer()) == (False, False)
-    await silence(shared, "a")
+    await silence(shared, ONE)
     one._until -= ALIVE.total_seconds()  # as if as much monotonic time had passed
     assert not one.leads
     assert not await one.may_answer(), "it asks, and learns that another one answers now"
@@ -83,7 +109,7 @@ async def test_a_process_knows_when_it_was_frozen_for_too_long(
 
 async def test_while_the_database_is_away_a_process_that_knows_nothing_fresh_answers(postgres_url: str) -> None:
     nowhere = connect(settings_for(postgres_url.rsplit("/", 1)[0] + "/there_is_none"))
-    presence = Presence(nowhere, "a", lambda: True)
+    presence = Presence(nowhere, ONE, lambda: True)
     assert await presence.may_answer()
     assert not presence.leads
     await nowhere.close()
@@ -94,26 +120,26 @@ async def test_one_that_discord_cannot_reach_does_not_say_that_it_is_alive(
 ) -> None:
     monkeypatch.setattr(processes, "BEAT", 0.01)
     reachable = [True]
-    presence = Presence(shared, "a", lambda: reachable[0])
+    presence = Presence(shared, ONE, lambda: reachable[0])
     await presence.say_alive()
     reachable[0] = False
     presence.start()
     before = await _alive_until(shared)
     for _ in range(20):
-        await beat(shared, "b")
+        await beat(shared, TWO)
     assert await _alive_until(shared) == before
     await presence.stop()
-    assert await beat(shared, "b") == Standing(leads=True, living=1)
+    assert await beat(shared, TWO) == Standing(leads=True, living=1)
 
 
 async def _alive_until(db: Database) -> object:
     async with db.read() as session:
-        return await session.scalar(select(Process.alive_until).where(Process.owner == "a"))
+        return await session.scalar(select(Process.alive_until).where(Process.owner == ONE))
 
 
 async def test_on_sqlite_the_one_process_answers(sqlite_url: str) -> None:
     db = connect(settings_for(sqlite_url))
-    presence = Presence(db, "a", lambda: True)
+    presence = Presence(db, ONE, lambda: True)
     assert presence.leads
     assert await presence.may_answer()
     await db.close()

@@ -77,7 +77,7 @@ class Printer:
             return _KEPT
 
         line = _ESCAPED.sub(keep, line)
-        line = _TIME.sub(lambda t: datetime.fromtimestamp(int(t[1]), UTC).strftime("%d %B %Y"), line)
+        line = _TIME.sub(self._time, line)
         line = escape(_MENTION.sub(self._name, line))
         for mark, style in (("## ", "bold"), ("### ", "bold"), ("-# ", "dim")):
             if line.startswith(mark):
@@ -86,6 +86,14 @@ class Printer:
         for sign in kept:
             line = line.replace(_KEPT, escape(sign), 1)
         return Text.from_markup(line)
+
+    def _time(self, time: re.Match[str]) -> str:
+        """Return a timestamp as a client shows it to somebody in UTC (reference.mdx, "Message Formatting")."""
+        at, style = datetime.fromtimestamp(int(time[1]), UTC), time[2] or "f"
+        if style == "R":
+            hours = round((at - self.world.clock.now()).total_seconds() / 3600)
+            return "just now" if hours == 0 else f"in {hours} hours" if hours > 0 else f"{-hours} hours ago"
+        return at.strftime({"D": "%d %B %Y", "d": "%d/%m/%Y", "t": "%H:%M"}.get(style, "%d %B %Y %H:%M"))
 
     def _name(self, mention: re.Match[str]) -> str:
         kind, thing_id = mention[1], int(mention[2])

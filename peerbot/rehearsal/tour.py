@@ -20,6 +20,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.playing import BotProcess, Cast
 from peerbot.rehearsal.printing import Printer
 from peerbot.rehearsal.seen import Seen, Shown
+from peerbot.rehearsal.tour_promises import Promises
 from peerbot.rehearsal.wire import Wire
 
 REDRAWN_WITHIN = 12.0
@@ -55,6 +56,7 @@ class Tour:
             self.help_now,
             self.kill,
             self.after_the_restart,
+            Promises(self.cast, self.bot, self.paper).play,
             self.stolen_database,
         ):
             await step()
