@@ -126,7 +126,7 @@ class Promises:
         await cast.joe.press(task, "I've got this")
         await cast.joe.press(cast.joe.look(task), "Welcome in")
         await self._happens(lambda: cast.maya.can_see(cast.room("quiet-garden")), "Maya to see the room")
-        await self._happens(lambda: "You're in" in cast.maya.sees(thread)[-1], "the answer in the thread")
+        await self._happens(lambda: "Welcome!" in cast.maya.sees(thread)[-1], "the answer in the thread")
         paper.tell("[bold]Joe[/] takes it, talks with her, and presses [bold]Welcome in[/].")
         paper.show("Maya", cast.maya.sees(thread)[-1])
         paper.check("She is in.", holds=cast.maya.can_see(cast.room("quiet-garden")))
