@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from builders import AGREED, GUILD, actor, details, facilitator, make_group, make_guild
 from conftest import settings_for
 from hypothesis import HealthCheck, settings
@@ -77,9 +78,13 @@ class TheLine(RuleBasedStateMachine):
         self.group: Group
 
     def teardown(self) -> None:
-        self.runner.run(self.db.close())
-        self.runner.close()
-        self.folder.cleanup()
+        try:
+            if self.before:
+                self.settle(letters=True)
+        finally:
+            self.runner.run(self.db.close())
+            self.runner.close()
+            self.folder.cleanup()
 
     # what happens
 
@@ -182,6 +187,9 @@ class TheLine(RuleBasedStateMachine):
     def time_passes(self, hours: int, *, letters: bool) -> None:
         """Deliveries are run until none is due; without letters, as in an outage, none can be sent."""
         self.now += timedelta(hours=hours)
+        self.settle(letters=letters)
+
+    def settle(self, *, letters: bool) -> None:
         while self.run(run_next(self.db, self.now, letters=letters)) is not None:
             self.check()
         self.nobody_waits_beside_a_free_seat()
@@ -281,6 +289,7 @@ class TheLine(RuleBasedStateMachine):
             return rows, group.capacity, group.state == "open"
 
 
+@pytest.mark.timeout(300)  # where it fails, the shortest story is looked for
 def test_whatever_happens_in_any_order_no_seat_sleeps_and_nobody_is_overlooked(sqlite_template: Path) -> None:
     TheLine.template = sqlite_template
     machine: Any = TheLine
