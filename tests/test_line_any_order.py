@@ -227,7 +227,8 @@ class TheLine(RuleBasedStateMachine):
                 assert was is None or (was.state == "waiting" and not was.passed), "not to whoever let it go"
                 assert could[:1] >= [row.place] or not could, "nobody ahead was overlooked"
             is_new = row.state == "active" and (was is None or was.state not in HOLDING)
-            if is_new and (was is None or not was.could_take):
+            # Whoever was away and presses is back, at their place.
+            if is_new and (was is None or was.place is None or was.passed):
                 assert len(held) + len(could) <= capacity, "nobody jumps the line"
             elif is_new and was is not None and was.place is not None:
                 ahead = [place for place in could if place < was.place]
