@@ -7,13 +7,14 @@ comes back as close ones to choose from. One slip of the finger is forgiven only
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 
 from babel import Locale, UnknownLocaleError
-from babel.core import get_global
 
 from peerbot.text import clean
 
@@ -25,53 +26,7 @@ LONGEST_CODE = 3
 KEPT_APART = 2
 """Slips within which a second country makes a name uncertain."""
 
-# fmt: off
-LANGUAGES = (  # those of Discord, and those of places that have help lines
-    "en", "da", "de", "es", "es_419", "fr", "hr", "it", "lt", "hu", "nl", "no", "pl", "pt_BR", "ro", "fi",
-    "sv", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th", "zh_CN", "ja", "zh_TW", "ko", "id", "et",
-    "lv", "sk", "sl", "is", "lb", "he", "ar", "bn", "si", "ne", "ur", "ms", "fil", "sw", "ta", "pt_PT",
-    "zh_Hant_HK", "fa", "sq", "sr", "mk", "ka", "hy", "az", "be", "ca", "af", "ga", "cy",
-)
-# fmt: on
 NOT_COUNTRIES = {"EU", "EZ", "UN", "QO", "ZZ", "XA", "XB"}
-
-ALSO = {
-    "GB": "britain, great britain, england, scotland, wales, northern ireland",
-    "US": "america, the states, united states of america",
-    "IE": "republic of ireland, eire",
-    "NL": "holland",
-    "CZ": "czech republic, tschechische republik",
-    "TR": "turkey",
-    "AE": "uae, emirates, vae",
-    "SA": "ksa, sa",
-    "ZA": "rsa, sa",
-    "KR": "korea, republic of korea, rok",
-    "KP": "korea, dprk",
-    "CD": "congo, kongo, drc, dr congo, democratic republic of the congo",
-    "CG": "congo, kongo, republic of the congo",
-    "GE": "georgia",
-    "CI": "ivory coast",
-    "MM": "burma",
-    "MK": "macedonia",
-    "CV": "cape verde",
-    "SZ": "swaziland",
-    "TL": "east timor",
-    "VA": "vatican",
-    "VN": "viet nam",
-    "HK": "hong kong",
-    "MO": "macau, macao",
-    "PS": "palestine",
-    "CN": "mainland china, china mainland, prc",
-    "RU": "russian federation",
-    "BA": "bosnia",
-    "TT": "trinidad",
-    "VI": "virgin islands",
-    "VG": "virgin islands",
-    "MF": "saint martin",
-    "SX": "saint martin",
-    "IR": "persia",
-}
-STATES_NAMED_LIKE_A_COUNTRY = {"US": "georgia"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +39,7 @@ class Found:
 
 def find(words: str) -> Found:
     """Return the country that somebody means by a name or a code; when that is not certain, close ones."""
-    asked = _key(clean(words)[:LONGEST_NAME])
+    asked = plain(clean(words)[:LONGEST_NAME])
     meant = _names().get(asked) or _names().get(asked.removeprefix("the ")) or _names().get(asked.replace(" ", ""))
     if meant:
         return _certain(asked, meant)
@@ -100,7 +55,7 @@ def find(words: str) -> Found:
 
 def _certain(asked: str, meant: tuple[str, ...]) -> Found:
     """Return the one country of a known name, unless it looks like a slip in another's English name ("Nigera")."""
-    english = {_key(name): code for code, name in Locale("en").territories.items() if is_country(code)}
+    english = {plain(name): code for code, name in Locale("en").territories.items() if is_country(code)}
     if len(asked) >= SHORTEST_FORGIVEN and asked not in english:
         slips = (code for name, code in english.items() if _slips(asked, name) <= 1)
         meant = tuple(dict.fromkeys([*meant, *slips]))
@@ -128,31 +83,19 @@ def babel_locale(locale: str) -> Locale:
 
 @cache
 def _names() -> dict[str, tuple[str, ...]]:
-    """Map every name and code, made plain, to the countries that it can mean."""
-    meant: dict[str, dict[str, None]] = {}
+    """Map every name and code, made plain, to the countries that it can mean.
 
-    def learn(name: str, code: str) -> None:
-        meant.setdefault(_key(name), {})[code] = None
-
-    for language in LANGUAGES:
-        for code, name in Locale.parse(language).territories.items():
-            if is_country(code):
-                learn(name, code)
-                learn(code, code)
-    for code, names in (*ALSO.items(), *STATES_NAMED_LIKE_A_COUNTRY.items()):
-        for name in names.split(", "):
-            learn(name, code)
-    for alias, codes in get_global("territory_aliases").items():
-        if alias == "UK" or (re.fullmatch("[A-Z]{3}", alias) and len(codes) == 1):
-            learn(alias, codes[0])
-    return {name: tuple(codes) for name, codes in meant.items()}
+    They are read from a file, because Babel would keep 65 MiB of other things about these languages in memory.
+    """
+    read = json.loads(files("peerbot").joinpath("country_names.json").read_text("utf-8"))
+    return {name: tuple(codes.split()) for name, codes in read.items()}
 
 
-def _key(name: str) -> str:
+def plain(name: str) -> str:
     """Return a name without case, accents and punctuation. Marks of scripts that need them stay."""
     apart = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
-    plain = "".join(c for c in apart if not "\u0300" <= c <= "\u036f")
-    return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain).split())
+    bare = "".join(c for c in apart if not "\u0300" <= c <= "\u036f")
+    return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in bare).split())
 
 
 def _slips(typed: str, name: str) -> int:
