@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -56,24 +56,25 @@ async def take_down(session: AsyncSession, guild_id: int, group_id: int, *, now:
 
 async def mark(session: AsyncSession, guild_id: int, *group_ids: int | None, now: datetime) -> None:
     """Have cards redrawn; a group's id stands for its card, None for the panel."""
-    for group_id in group_ids:
-        card = await _find(session, guild_id, group_id)
-        if card is None or card.message_id is None:
-            continue
-        key = f"{guild_id}:card.draw:{card.card_id}"
-        drawn = await session.execute(select(Delivery.state, Delivery.ended_at).where(Delivery.dedupe_key == key))
-        state, drawn_at = drawn.one_or_none() or (None, None)
+    wanted = or_(*(_which(group_id) for group_id in group_ids))
+    shown = select(Card).where(Card.guild_id == guild_id, Card.message_id.is_not(None), wanted).order_by(Card.card_id)
+    cards = {f"{guild_id}:card.draw:{card.card_id}": card for card in await session.scalars(shown)}
+    if not cards:
+        return
+    drawn = select(Delivery.dedupe_key, Delivery.state, Delivery.ended_at).where(Delivery.dedupe_key.in_(cards))
+    last = {key: (state, ended_at) for key, state, ended_at in await session.execute(drawn)}
+    for key, card in cards.items():
+        state, drawn_at = last.get(key, (None, None))
         if state == deliveries.LEASED:
             drawn_at = now  # it is being drawn at this moment
-        spacing = OLD_SPACING if now - posted_at(card.message_id) > OLD else SPACING
-        due_at = now if drawn_at is None else max(now, drawn_at + spacing)
+        spacing = OLD_SPACING if now - posted_at(card.message_id or 0) > OLD else SPACING
         await deliveries.plan(
             session,
             "card.draw",
             str(card.card_id),
             guild_id=guild_id,
             now=now,
-            due_at=due_at,
+            due_at=now if drawn_at is None else max(now, drawn_at + spacing),
             priority=Priority.CARD,
             again=True,
             channel_id=card.channel_id,
@@ -155,8 +156,11 @@ async def lost(session: AsyncSession, gone: Card, *, now: datetime) -> None:
 
 
 async def _find(session: AsyncSession, guild_id: int, group_id: int | None) -> Card | None:
-    which = Card.group_id.is_(None) if group_id is None else Card.group_id == group_id
-    return await session.scalar(select(Card).where(Card.guild_id == guild_id, which))
+    return await session.scalar(select(Card).where(Card.guild_id == guild_id, _which(group_id)))
+
+
+def _which(group_id: int | None) -> ColumnElement[bool]:
+    return Card.group_id.is_(None) if group_id is None else Card.group_id == group_id
 
 
 async def _post(session: AsyncSession, card: Card, now: datetime) -> None:

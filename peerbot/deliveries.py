@@ -152,6 +152,18 @@ async def claim(
     return await _latest_only(session, rows, now)
 
 
+async def claim_these(
+    session: AsyncSession, delivery_ids: Sequence[int], *, now: datetime, owner: str, lease: timedelta = LEASE
+) -> list[Delivery]:
+    """Claim some rows that were just planned, as far as they are due and nobody else has claimed them."""
+    if not delivery_ids:
+        return []
+    due = (_is(PENDING), Delivery.delivery_id.in_(delivery_ids), Delivery.next_at <= now)
+    order = (Delivery.priority, Delivery.next_at)
+    rows = await _claim(session, due, *order, now=now, owner=owner, limit=len(delivery_ids), lease=lease)
+    return await _latest_only(session, list(rows), now)
+
+
 async def _latest_only(session: AsyncSession, rows: list[Delivery], now: datetime) -> list[Delivery]:
     keys = {row.collapse_key for row in rows if row.collapse_key is not None}
     if not keys:
@@ -176,8 +188,7 @@ async def _latest_only(session: AsyncSession, rows: list[Delivery], now: datetim
 async def _claim(
     session: AsyncSession,
     which: tuple[ColumnElement[bool], ...],
-    order: Any,
-    *,
+    *order: Any,
     now: datetime,
     owner: str,
     limit: int,
@@ -186,7 +197,7 @@ async def _claim(
     chosen = (
         select(Delivery.delivery_id)
         .where(*which)
-        .order_by(order)
+        .order_by(*order)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("chosen")
@@ -282,8 +293,8 @@ async def ended(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[
 
 async def next_due(session: AsyncSession) -> datetime | None:
     """Return when the next pending row is due, for whoever wakes."""
-    found = [at for first in _first_due() if (at := await session.scalar(first)) is not None]
-    return min(found, default=None)
+    firsts = (await session.execute(select(*(first.scalar_subquery() for first in _first_due())))).one()
+    return min((at for at in firsts if at is not None), default=None)
 
 
 async def is_drained(session: AsyncSession, *, now: datetime) -> bool:

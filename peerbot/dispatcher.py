@@ -166,7 +166,10 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
-        self._running: dict[asyncio.Task[None], int] = {}
+        self._running: dict[asyncio.Task[bool], int] = {}
+        self._fresh: list[int] = []
+        self._look = True
+        self._full = False
         self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
         self._unwatch: Callable[[], None] | None = None
 
@@ -181,6 +184,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Look for what is due now, without waiting for the next sweep."""
+        self._look = True
         self._wake.set()
 
     async def stop(self) -> None:
@@ -228,6 +232,7 @@ class Dispatcher:
         for delivery_id in planned:
             if delivery_id not in self._waiting:
                 self._waiting[delivery_id] = (loop.time(), loop.create_future())
+        self._fresh += planned
         self._wake.set()
 
     def _forget_unasked(self) -> None:
@@ -240,53 +245,61 @@ class Dispatcher:
 
     async def _work(self) -> None:
         while not self._stopping:
-            with suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._wake.wait(), SWEEP)
+            except TimeoutError:
+                self._look = True
             self._wake.clear()
             self._forget_unasked()
             try:
                 await self._drain()
             except (DatabaseBusy, OutcomeUnknown):
                 log.warning("The database does not answer; deliveries wait and are tried again.")
-            except Exception:  # whatever it is, the next sweep tries again; ending here would lose every delivery
+            except Exception:  # whatever it is, the next sweep looks again; ending here would lose every delivery
                 log.exception("Deliveries could not be claimed.")
 
     async def _ring(self) -> None:
         # A coroutine: APScheduler runs a plain function in a thread, where an event of this loop may not be set.
-        self._wake.set()
+        self.wake()
 
     async def _drain(self) -> None:
-        while not self._stopping:
-            free = BATCH - len(self._running)
-            if not free:
-                return  # whoever ends wakes it again
-            claimed_at = asyncio.get_running_loop().time()
-            async with self.db.begin(wait=BACKGROUND) as session:
-                rows = await deliveries.claim(
-                    session,
-                    now=self.clock.now(),
-                    owner=self.owner,
-                    limit=free,
-                    lease=deliveries.LEASE,
-                    carried=self._running.values(),
-                )
-            for row in rows:
-                task = asyncio.create_task(self._carry(row, claimed_at))
-                self._running[task] = row.delivery_id
-                task.add_done_callback(self._carried)
-            if not rows:
-                break
+        """Claim what there are places for: what was just planned here, or whatever is due if there may be more."""
+        free = BATCH - len(self._running)
+        if not free:
+            self._full = True
+            return  # whoever ends wakes it again
+        fresh, self._fresh = self._fresh, []
+        look = self._look or self._full or len(fresh) > free
+        self._look = False
+        claimed_at = asyncio.get_running_loop().time()
+        async with self.db.begin(wait=BACKGROUND) as session:
+            given: dict[str, Any] = {"now": self.clock.now(), "owner": self.owner, "lease": deliveries.LEASE}
+            if look:
+                rows = await deliveries.claim(session, limit=free, carried=self._running.values(), **given)
+            else:
+                rows = await deliveries.claim_these(session, fresh, **given)
+        for row in rows:
+            task = asyncio.create_task(self._carry(row, claimed_at))
+            self._running[task] = row.delivery_id
+            task.add_done_callback(self._carried)
+        self._full = len(rows) == free
+        if look and not self._full:
+            await self._set_the_alarm()
+
+    async def _set_the_alarm(self) -> None:
         async with self.db.read(wait=BACKGROUND) as session:
             due = await deliveries.next_due(session)
         if due is not None and not self._stopping:
             moment = datetime.now(UTC) + max(due - self.clock.now(), timedelta())
             self._scheduler.add_job(self._ring, "date", run_date=moment, id="due", replace_existing=True)
 
-    def _carried(self, task: asyncio.Task[None]) -> None:
+    def _carried(self, task: asyncio.Task[bool]) -> None:
         del self._running[task]
-        self._wake.set()  # a place is free, and the row may run again, at once or later
+        if self._full or task.cancelled() or task.exception() is not None or task.result():
+            self.wake()  # others waited for the place, or the row runs again, at once or later
 
-    async def _carry(self, delivery: Delivery, claimed_at: float) -> None:
+    async def _carry(self, delivery: Delivery, claimed_at: float) -> bool:
+        """Carry a delivery out and write down what became of it; return whether it runs again."""
         budget.urgency.set(delivery.priority)
         budget.not_after.set(claimed_at + LONGEST_RUN.total_seconds())
         try:
@@ -301,10 +314,11 @@ class Dispatcher:
             outcome = Mistake()
         outcome, state = await self._acknowledge(delivery, outcome)
         if state == deliveries.PENDING and not isinstance(outcome, LATER):
-            return  # it was asked for anew meanwhile: whoever waits, waits for that run
+            return True  # it was asked for anew meanwhile: whoever waits, waits for that run
         _since, waiting = self._waiting.pop(delivery.delivery_id, (0.0, None))
         if waiting is not None and not waiting.done():
             waiting.set_result(outcome)
+        return state == deliveries.PENDING
 
     async def _outcome_of(self, delivery: Delivery) -> Outcome:
         now = self.clock.now()

@@ -221,7 +221,7 @@ async def _follow_all(session: AsyncSession, group: Group, now: datetime) -> Non
 
 RULES: dict[str, tuple[Rule, int]] = {
     "a claim": (_claim, 6),
-    "when the next one is due": (_next_due, 5),
+    "when the next one is due": (_next_due, 1),
     "whether all is done": (_is_drained, 1),
     "the purge": (_purge, 1),
     "leases of the dead": (_release_dead, 1),

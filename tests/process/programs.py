@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class Program:
     async def kill(self) -> None:
         """Kill it, if it is still there, as a power cut would."""
         if not self._ended:
-            self.tell(signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it is gone, and its last words have not been read yet
+                self.tell(signal.SIGKILL)
         await self.ends()
 
     def _read(self) -> None:
