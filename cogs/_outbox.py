@@ -30,8 +30,8 @@ MARKER = 1_000_000_000
 """Where our markers begin; the ids that Discord gives to components begin at 1 (components/reference.mdx)."""
 MARKERS = 1_000_000_000
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-CLOCKS_APART = timedelta(minutes=5)
-"""How far this machine's clock may be ahead of Discord's."""
+CLOCKS_APART = timedelta(hours=2)
+"""How far this machine's clock may have been ahead of Discord's when something was sent."""
 HISTORY = 500
 """Messages that are looked through for a marker."""
 MESSAGE_DELETED = 10008
@@ -95,9 +95,10 @@ class DiscordCourier:
         if delivery.channel_id is None or delivery.first_send_at is None:
             return None
         channel = self.bot.get_partial_messageable(delivery.channel_id, guild_id=delivery.guild_id)
-        since = discord.Object(discord.utils.time_snowflake(delivery.first_send_at - CLOCKS_APART))
         try:
-            async for message in channel.history(after=since, limit=HISTORY):
+            async for message in channel.history(limit=HISTORY):  # the newest first
+                if message.created_at < delivery.first_send_at - CLOCKS_APART:
+                    return None
                 if any(component.id == marker(delivery) for component in _walk(message.components)):
                     return message.id
         except (discord.Forbidden, discord.NotFound):

@@ -84,19 +84,12 @@ async def mark(session: AsyncSession, guild_id: int, *group_ids: int | None, now
 
 async def look_after(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
     """Have those cards of a server drawn, changed or not, that were not drawn for a day."""
-    drawn = (
-        select(Delivery.delivery_id)
-        .where(
-            Delivery.kind == "card.draw",
-            Delivery.subject_id == Card.card_id,
-            Delivery.guild_id == guild_id,
-            Delivery.ended_at > now - LOOK_AFTER,
-        )
-        .exists()
-    )
-    unseen = select(Card).where(Card.guild_id == guild_id, Card.message_id.is_not(None), ~drawn)
-    for card in (await session.scalars(unseen)).all():
-        if card.message_id is not None and now - posted_at(card.message_id) > LOOK_AFTER:
+    shown = select(Card).where(Card.guild_id == guild_id, Card.message_id.is_not(None)).order_by(Card.card_id)
+    cards = {f"{guild_id}:card.draw:{card.card_id}": card for card in await session.scalars(shown)}
+    lately = (Delivery.dedupe_key.in_(cards), Delivery.ended_at > now - LOOK_AFTER)
+    drawn = set((await session.scalars(select(Delivery.dedupe_key).where(*lately))).all())
+    for key, card in cards.items():
+        if key not in drawn and now - posted_at(card.message_id or 0) > LOOK_AFTER:
             card.drawn = None
             await session.flush()
             await mark(session, guild_id, card.group_id, now=now)

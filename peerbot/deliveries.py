@@ -336,6 +336,8 @@ async def release_dead(session: AsyncSession, *, lock: int) -> None:
 
 async def purge(session: AsyncSession, *, now: datetime, limit: int = 500) -> int:
     """Delete some rows that ended a week ago; return how many."""
-    old = select(Delivery.delivery_id).where(Delivery.state > literal_column("1"), Delivery.ended_at < now - KEEP)
-    gone = delete(Delivery).where(Delivery.delivery_id.in_(old.limit(limit))).returning(Delivery.delivery_id)
+    old = (Delivery.state > literal_column("1"), Delivery.ended_at < now - KEEP)
+    some = select(Delivery.delivery_id).where(*old).limit(limit)
+    # Asked twice: between the two, a row may have been planned anew.
+    gone = delete(Delivery).where(Delivery.delivery_id.in_(some), *old).returning(Delivery.delivery_id)
     return len((await session.scalars(gone.execution_options(synchronize_session=False))).all())

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import access, cards, deliveries, members, seats, tasks
 from peerbot.groups import RETURN
 from peerbot.line import HOLDING, plan_offers, seat_freed
-from peerbot.models import Delivery, Facilitator, Group, Member, Membership
+from peerbot.models import Delivery, Facilitator, Group, Member, Membership, Task
 
 BATCH = 100
 """User ids that Discord answers for in one request (gateway-events.mdx, "Request Guild Members")."""
@@ -76,11 +76,15 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
 
 
 async def known(session: AsyncSession, guild_id: int, *, after: int = 0) -> list[tuple[int, int]]:
-    """Return member id and user id of our next hundred members of a server who hold or keep a seat, in order."""
-    seated = select(Membership.member_id).union(select(Facilitator.member_id))
+    """Return member id and user id of our next hundred members of a server who hold or hope for something, in order."""
+    has_a_place = or_(
+        exists().where(Membership.member_id == Member.member_id),
+        exists().where(Facilitator.member_id == Member.member_id),
+        exists().where(Task.member_id == Member.member_id, Task.done_at.is_(None)),
+    )
     ours = (
         select(Member)
-        .where(Member.guild_id == guild_id, Member.member_id > after, Member.member_id.in_(seated))
+        .where(Member.guild_id == guild_id, Member.member_id > after, has_a_place)
         .order_by(Member.member_id)
         .limit(BATCH)
     )
@@ -105,7 +109,7 @@ async def _groups_of(session: AsyncSession, member_id: int) -> list[Group]:
     listed = select(Facilitator.group_id).where(Facilitator.member_id == member_id)
     # One order, so that two people who leave at once do not wait for each other.
     found = select(Group).where(Group.group_id.in_(own.union(listed))).order_by(Group.group_id)
-    return list((await session.scalars(found.with_for_update())).all())
+    return list((await session.scalars(found.with_for_update(key_share=True))).all())
 
 
 def _membership(group: Group, member: Member) -> Select[Membership]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -167,6 +168,7 @@ class Dispatcher:
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
         self._running: dict[asyncio.Task[bool], int] = {}
+        self._tried: dict[int, float] = {}
         self._fresh: list[int] = []
         self._look = True
         self._full = False
@@ -318,6 +320,8 @@ class Dispatcher:
         _since, waiting = self._waiting.pop(delivery.delivery_id, (0.0, None))
         if waiting is not None and not waiting.done():
             waiting.set_result(outcome)
+        if state != deliveries.PENDING:
+            self._tried.pop(delivery.delivery_id, None)
         return state == deliveries.PENDING
 
     async def _outcome_of(self, delivery: Delivery) -> Outcome:
@@ -327,8 +331,7 @@ class Dispatcher:
         if delivery.not_after is not None and now > delivery.not_after:
             return TooLate()
         assert self.courier is not None, "start() gives the courier"  # noqa: S101
-        unsure_since = delivery.first_send_at or now
-        if delivery.kind in self.outbox.messages and now - unsure_since > NONCE_WINDOW:
+        if delivery.kind in self.outbox.messages and not self._nonce_is_known(delivery, now):
             try:
                 message_id = await self.courier.find(delivery)
             except OSError as problem:
@@ -336,6 +339,16 @@ class Dispatcher:
             if message_id is not None:
                 return Sent(message_id)
         return await self.courier.send(delivery)
+
+    def _nonce_is_known(self, delivery: Delivery, now: datetime) -> bool:
+        """Return whether nobody can have sent this message yet, or Discord recognises it if somebody has.
+
+        Both clocks are asked, because either may have been set meanwhile; what another process tried, nobody knows.
+        """
+        loop_now = asyncio.get_running_loop().time()
+        soon = timedelta() <= now - (delivery.first_send_at or now) <= NONCE_WINDOW
+        first = self._tried.setdefault(delivery.delivery_id, loop_now if delivery.attempts == 1 else -math.inf)
+        return soon and loop_now - first <= NONCE_WINDOW.total_seconds()
 
     async def _acknowledge(self, delivery: Delivery, outcome: Outcome) -> tuple[Outcome, int | None]:
         """Write the outcome down; return it, or the mistake in writing it, and the state that the row has then.
@@ -367,7 +380,8 @@ class Dispatcher:
                 state = await deliveries.finish(session, delivery, deliveries.DONE, now=now, message_id=message_id)
                 if state is not None and rule is not None:
                     delivery.message_id = message_id
-                    await rule(session, delivery, now)
+                    # It was due when it was claimed, although the clock may have been set back since.
+                    await rule(session, delivery, max(now, delivery.due_at))
                 return state
             case NotNeeded():
                 return await deliveries.finish(session, delivery, deliveries.CANCELLED, now=now)
@@ -375,11 +389,12 @@ class Dispatcher:
                 return await deliveries.finish(session, delivery, deliveries.EXPIRED, now=now)
             case Gone(problem):
                 return await self._bury(session, delivery, problem, now)
-            case Mistake(problem) if delivery.attempts >= ATTEMPTS:
-                return await self._bury(session, delivery, problem, now)
             case Mistake(problem):
-                until = now + _back_off(delivery.attempts)
-                await deliveries.postpone(session, delivery, until=until, problem=problem)
+                count = _mistakes(delivery) + 1
+                if count >= ATTEMPTS:
+                    return await self._bury(session, delivery, problem, now)
+                until = now + _back_off(count)
+                await deliveries.postpone(session, delivery, until=until, problem=f"{problem} {count}")
             case Retry(problem, after):
                 until = now + (after or _back_off(delivery.attempts))
                 await deliveries.postpone(session, delivery, until=until, problem=problem)
@@ -406,6 +421,12 @@ class Dispatcher:
                     await tasks.purge(session, now=now)
                     if not (await deliveries.purge(session, now=now) or await members.forget_idle(session, now=now)):
                         return
+
+
+def _mistakes(delivery: Delivery) -> int:
+    """Return how often a delivery met a mistake of our own in a row; outages in between do not count."""
+    word, _, count = (delivery.problem or "").partition(" ")
+    return int(count) if word == Mistake.problem and count.isdecimal() else 0
 
 
 def _back_off(attempts: int) -> timedelta:

@@ -33,6 +33,7 @@ from peerbot.models import Delivery, Facilitator, Group, Guild, Member, Membersh
 from peerbot.rights import Actor, guild_of, locked, locked_for, require_facilitator
 from peerbot.setup import agreement_of
 from peerbot.text import Text, _, clean
+from peerbot.types import KEEPS_KEY
 
 PAUSE = timedelta(weeks=12)
 """How long a paused seat is kept."""
@@ -290,7 +291,7 @@ async def resume(session: AsyncSession, actor: Actor, group_id: int) -> Group:
 
 async def end_pause(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
     """Step: a pause has reached its end, and the seat goes to somebody else."""
-    group = await session.get(Group, delivery.group_id, with_for_update=True)
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     membership = await session.get(Membership, delivery.subject_id)
     if group is None or membership is None or membership.state != "paused":
         return

@@ -73,7 +73,7 @@ async def require_group_facilitator(session: AsyncSession, guild: Guild, group: 
 async def locked(session: AsyncSession, guild_id: int, group_id: int) -> Group:
     """Return a group of a server, locked until the transaction ends; raise GroupUnknown."""
     group = await session.scalar(
-        select(Group).where(Group.group_id == group_id, Group.guild_id == guild_id).with_for_update()
+        select(Group).where(Group.group_id == group_id, Group.guild_id == guild_id).with_for_update(key_share=True)
     )
     if group is None:
         raise GroupUnknown

@@ -16,6 +16,7 @@ from peerbot.errors import NotAllowed, NotValid
 from peerbot.models import Grant, Group, Guild
 from peerbot.rights import Actor, locked_for
 from peerbot.text import _
+from peerbot.types import KEEPS_KEY
 
 
 async def plan_room(session: AsyncSession, group: Group, *, now: datetime) -> int:
@@ -28,7 +29,7 @@ async def plan_room(session: AsyncSession, group: Group, *, now: datetime) -> in
 
 async def room_made(session: AsyncSession, group_id: int, room_id: int, *, now: datetime) -> None:
     """Remember a group's room and let everyone in who has a seat or facilitates."""
-    group = await session.get(Group, group_id, with_for_update=True)
+    group = await session.get(Group, group_id, with_for_update=KEEPS_KEY)
     if group is not None:
         group.room_id = room_id
         await session.flush()

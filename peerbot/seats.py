@@ -21,6 +21,7 @@ from peerbot.line import IN_LINE, can_have_seat, next_in_line, seats_taken
 from peerbot.models import Delivery, Group, Member, Membership
 from peerbot.quiet import after_quiet
 from peerbot.rights import Actor, guild_of, locked
+from peerbot.types import KEEPS_KEY
 
 ANSWER = timedelta(hours=48)
 """How long somebody has to answer an offer."""
@@ -214,15 +215,15 @@ async def _mine(session: AsyncSession, actor: Actor, group_id: int, *, locks: bo
             Membership.state.in_(IN_LINE),
         )
     )
-    if group is None or group.guild_id != actor.guild_id:
-        raise GroupUnknown
+    if group is None or group.guild_id != actor.guild_id or member is None:
+        raise GroupUnknown  # whoever the server does not know learns no group's name
     if membership is None:
         raise NotInLine(group.name)
     return group, membership
 
 
 async def _open_group(session: AsyncSession, delivery: Delivery) -> Group | None:
-    group = await session.get(Group, delivery.group_id, with_for_update=True)
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     return group if group is not None and group.guild_id == delivery.guild_id and group.state == "open" else None
 
 

@@ -43,3 +43,10 @@ def insert_into(session: AsyncSession, table: Any) -> sqlite.Insert:
 
 Snowflake = Annotated[int, mapped_column(BigInteger)]
 """An id that Discord gave."""
+
+KEEPS_KEY: dict[str, bool] = {"key_share": True}
+"""How a group is locked: only one rule at a time, but a row elsewhere that names the group may be written meanwhile.
+
+PostgreSQL calls it FOR NO KEY UPDATE. With FOR UPDATE, each row that names a group would wait for it, and two rules
+that lock in different orders for each other. SQLite has one writer.
+"""

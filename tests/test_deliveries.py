@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
 from peerbot.config import Settings
-from peerbot.database import Database, connect
+from peerbot.database import BACKGROUND, Database, connect
 from peerbot.deliveries import CANCELLED, DEAD, DONE, LEASED, PENDING, Priority
 from peerbot.models import Delivery, Guild
 
@@ -337,6 +337,25 @@ async def test_old_rows_are_purged_in_pieces_and_others_stay(db: Database, now: 
             assert await deliveries.purge(session, now=now + week, limit=2) == expected
     async with db.read() as session:
         assert list(await session.scalars(select(Delivery.delivery_id).order_by(Delivery.delivery_id))) == kept
+
+
+async def test_a_row_that_is_planned_anew_while_it_is_purged_stays(db: Database, now: datetime) -> None:
+    later = now + timedelta(days=8)
+    async with db.begin() as session:
+        number = await plan(session, "a", now, again=True)
+        [claimed] = await deliveries.claim(session, now=now, owner="me", limit=5)
+        await deliveries.finish(session, claimed, DONE, now=now)
+
+    async def purge() -> int:
+        async with db.begin(wait=BACKGROUND) as session:
+            return await deliveries.purge(session, now=later)
+
+    async with db.begin() as session:
+        await plan(session, "a", later, again=True)
+        purging = asyncio.create_task(purge())
+        await asyncio.wait({purging}, timeout=0.3)
+    assert await purging == 0
+    assert (await row(db, number)).state == PENDING
 
 
 async def test_a_row_is_kept_for_a_week_after_its_end(db: Database, now: datetime) -> None:

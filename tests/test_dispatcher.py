@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from builders import GUILD
-from dispatching import PATIENCE, Running, at_rest, at_work, away
+from dispatching import PATIENCE, Answer, Running, at_rest, at_work, away
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -166,6 +166,19 @@ async def test_a_mistake_of_our_own_is_given_up_after_eight_tries_and_told(at_wo
     assert len(at_work.courier.sent) == ATTEMPTS
 
 
+async def test_a_mistake_after_a_long_outage_has_its_eight_tries(at_work: Running) -> None:
+    outage: list[Outcome | Exception | Answer] = [Retry("no connection")] * 10
+    at_work.courier.answers["x"] = [*outage, RuntimeError("once")]
+    delivery_id = await at_work.plan("x")
+    for tries in range(1, 12):
+        await at_work.courier.has_sent("x", tries)
+        await at_work.acknowledged()
+        at_work.clock.move(HOUR)
+    await at_work.courier.has_sent("x", 12)
+    await at_work.acknowledged()
+    assert (await at_work.row(delivery_id)).state == DONE
+
+
 async def test_a_step_runs_in_the_transaction_that_acknowledges_it(at_work: Running) -> None:
     async def rule(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
         await session.execute(update(Guild).values(reading_hours="changed"))
@@ -193,7 +206,7 @@ async def test_a_step_that_fails_leaves_nothing_behind_and_is_tried_again(
 
     at_work.outbox.step("step", rule)
     row = await at_work.run("a", kind="step")
-    assert (row.state, row.problem, len(runs)) == (PENDING, "error", 1)
+    assert (row.state, row.problem, len(runs)) == (PENDING, "error 1", 1)
     async with at_work.db.read() as session:
         assert (await session.get_one(Guild, GUILD)).reading_hours == ""
     at_work.clock.move(HOUR)

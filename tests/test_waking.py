@@ -6,12 +6,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from dispatching import Running, at_rest, at_work
+from builders import GUILD
+from dispatching import PATIENCE, Running, at_rest, at_work
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, dispatcher
 from peerbot.deliveries import DONE, LEASED
-from peerbot.dispatcher import Outcome, Retry, Sent
+from peerbot.dispatcher import Outcome, Retry, Sent, Uncertain
 from peerbot.models import Delivery
 
 __all__ = ["at_rest", "at_work"]  # pytest finds fixtures by their names here
@@ -77,6 +79,53 @@ async def test_a_machine_clock_that_jumps_back_stops_nothing(at_rest: Running, m
     tenth = timedelta(milliseconds=100)
     await at_rest.plan("in a moment", due_at=at_rest.clock.now() + tenth)
     await at_rest.courier.has_sent("in a moment")
+
+
+async def test_what_may_have_been_sent_is_searched_for_when_the_clock_was_set_back(at_work: Running) -> None:
+    at_work.courier.answers["x"] = [Uncertain("lost")]
+    delivery_id = await at_work.plan("x")
+    await at_work.courier.has_sent("x")
+    await at_work.acknowledged()
+    at_work.courier.found["x"] = 77
+    at_work.clock.move(-HOUR)
+    at_work.dispatcher._tried[delivery_id] -= HOUR.total_seconds()  # an hour passes
+    at_work.clock.move(HOUR + timedelta(seconds=3))
+    async with asyncio.timeout(PATIENCE):
+        while (await at_work.row(delivery_id)).state != DONE:
+            await at_work.acknowledged()
+    assert (at_work.courier.keys(), at_work.courier.searched) == (["x"], ["x"])
+
+
+async def test_what_another_process_may_have_sent_is_searched_for_first(at_rest: Running) -> None:
+    delivery_id = await at_rest.plan("x")
+    async with at_rest.db.begin() as session:
+        await deliveries.claim(session, now=at_rest.clock.now(), owner="killed", limit=1, lease=timedelta())
+    at_rest.courier.found["x"] = 77
+    at_rest.dispatcher.start(at_rest.courier)
+    async with asyncio.timeout(PATIENCE):
+        while (await at_rest.row(delivery_id)).state != DONE:
+            await at_rest.acknowledged()
+    assert at_rest.courier.sent == []
+
+
+async def test_a_step_that_was_due_is_due_although_the_clock_was_set_back_meanwhile(at_work: Running) -> None:
+    moments: list[datetime] = []
+    due_at = at_work.clock.now()
+
+    async def rule(_session: AsyncSession, _delivery: Delivery, now: datetime) -> None:
+        moments.append(now)
+
+    at_work.outbox.step("step", rule)
+    at_work.clock._offset -= HOUR
+    async with at_work.db.begin() as session:
+        await deliveries.plan(session, "step", "x", guild_id=GUILD, now=due_at, due_at=due_at)
+        await session.execute(update(Delivery).values(next_at=at_work.clock.now()))
+    at_work.dispatcher.wake()
+    async with asyncio.timeout(PATIENCE):
+        while not moments:
+            await at_work.acknowledged()
+            assert not await at_work.dispatcher.is_idle() or moments
+    assert moments == [due_at]
 
 
 async def test_what_another_process_carried_out_is_known_too(at_rest: Running) -> None:
