@@ -102,6 +102,7 @@ async def test_what_another_process_may_have_sent_is_searched_for_first(at_rest:
         await deliveries.claim(session, now=at_rest.clock.now(), owner="killed", limit=1, lease=timedelta())
     at_rest.courier.found["x"] = 77
     at_rest.dispatcher.start(at_rest.courier)
+    at_rest.dispatcher.wake()
     async with asyncio.timeout(PATIENCE):
         while (await at_rest.row(delivery_id)).state != DONE:
             await at_rest.acknowledged()
