@@ -8,7 +8,7 @@ from builders import AGREED, FACILITATOR, GUILD, actor, facilitator, make_group,
 from discord import ui
 
 from cogs.groups import _cards as cards
-from cogs.groups._tending import ROOM_LATER
+from cogs.groups._people import ROOM_LATER
 from peerbot import directory, groups, members
 from peerbot.database import Database
 from peerbot.directory import Roster

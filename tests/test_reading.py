@@ -21,7 +21,7 @@ from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
-from cogs.groups._tending import ROOM_LATER
+from cogs.groups._people import ROOM_LATER
 from cogs.setup import setup_card
 from peerbot.directory import GroupView, Page, Person, Roster, Seat
 from peerbot.models import Guild

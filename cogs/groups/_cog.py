@@ -12,6 +12,7 @@ from discord.ext import commands, tasks
 from cogs._interactions import Answer, answering, suggesting
 from cogs.groups import _effects as effects
 from cogs.groups import _joining as joining
+from cogs.groups import _people as people_of
 from cogs.groups import _tending as tending
 from peerbot import access, cards, departures, directory, staff
 from peerbot.bot import PeerBot
@@ -103,7 +104,7 @@ class Groups(commands.Cog):
     async def people(self, interaction: Anyone, group: str) -> None:
         """Show who is in a group."""
         async with answering(interaction) as answer:
-            await tending.people(answer, group)
+            await people_of.people(answer, group)
 
     @group.command(name="panel", description="Post a group's card, or the panel again, where members find groups")
     @app_commands.describe(group="Which group? Leave empty for the panel.")

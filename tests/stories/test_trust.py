@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cogs.groups import _tending as tending
+from cogs.groups import _people as people
 from peerbot import directory, dispatcher
 from peerbot.errors import DatabaseBusy
 from peerbot.rehearsal.permissions import Bit
@@ -104,7 +104,7 @@ async def test_a_removal_whose_room_does_not_follow_says_so(group: Stage) -> Non
 
 async def test_slow_names_are_not_called_people_who_left(group: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     await group.join(group.maya)
-    monkeypatch.setattr(tending, "NAME_WAIT", 0.0)
+    monkeypatch.setattr(people, "NAME_WAIT", 0.0)
     card = await group.people_of()
     assert group.maya.mention in card
     assert "left the server" not in card
