@@ -6,6 +6,7 @@ facilitators for a while; whoever manages the server can always act.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,8 +16,17 @@ from peerbot import access, cards, groups, members, tasks
 from peerbot.errors import NotValid
 from peerbot.line import HOLDING, seat_freed
 from peerbot.models import Facilitator, Membership
-from peerbot.rights import Actor, guild_of
+from peerbot.rights import Actor, facilitates, guild_of
 from peerbot.text import _
+
+
+@dataclass(frozen=True)
+class Struck:
+    """Somebody who was struck off a group's list; `sees_on` says whether who did it may still see who is in it."""
+
+    name: str
+    access_id: int
+    sees_on: bool
 
 
 async def add(
@@ -49,8 +59,9 @@ async def add(
     return await access.follow(session, group, member.member_id, now=now)
 
 
-async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: int, *, now: datetime) -> int:
-    """Strike a facilitator of a group off its list; return the delivery of their access. Raises like `add`."""
+async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: int, *, now: datetime) -> Struck:
+    """Strike a facilitator of a group off its list, the actor too, who needs no reason. Raises like `add`."""
+    guild = await guild_of(session, actor.guild_id)
     group = await groups.locked_for(session, actor, group_id)
     listed = await session.get(Facilitator, (group_id, member_id))
     if listed is None:
@@ -59,4 +70,5 @@ async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: 
     await session.flush()
     await tasks.shut_out(session, group, member_id, now=now)
     await cards.mark(session, group.guild_id, group_id, now=now)
-    return await access.follow(session, group, member_id, now=now)
+    access_id = await access.follow(session, group, member_id, now=now)
+    return Struck(group.name, access_id, sees_on=await facilitates(session, guild, group, actor))

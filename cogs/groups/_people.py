@@ -180,5 +180,12 @@ async def drop_facilitator(answer: Answer, state: str) -> None:
     bot = answer.bot
     group_id, member_id = (int(part) for part in state.split("."))
     async with bot.db.begin() as session:
-        planned = await facilitators.remove(session, answer.actor, group_id, member_id, now=bot.clock.now())
-    await show_people(answer, group_id, await bot.dispatcher.outcome(planned) or Retry("under way"))
+        struck = await facilitators.remove(session, answer.actor, group_id, member_id, now=bot.clock.now())
+    outcome = await bot.dispatcher.outcome(struck.access_id) or Retry("under way")
+    if struck.sees_on:
+        await show_people(answer, group_id, outcome)
+        return
+    lines = [answer.say(_("You no longer look after **{name}**.", name=struck.name))]
+    if not isinstance(outcome, Sent | NotNeeded):
+        lines += [answer.say(_("You may still see the room. I keep trying to close it."))]
+    await answer.show(Card().boxed().text("\n".join(lines)))

@@ -1,0 +1,46 @@
+"""What went wrong is said truly, and has a way back: stepping back, rooms, channels and roles that are gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from peerbot.rehearsal.people import Person
+from peerbot.rehearsal.refusals import missing_permissions
+from peerbot.rehearsal.seen import Seen, Shown
+from tests.stories.stage import Stage
+
+
+@pytest.fixture
+async def group(stage: Stage) -> Stage:
+    """There is a group, and everything about it has been done."""
+    await stage.new_group()
+    await stage.later(seconds=6)
+    return stage
+
+
+async def about(stage: Stage, name: str, *, by: Person) -> Shown:
+    """Have a facilitator choose a person of the group."""
+    people = await stage.people_of(by=by)
+    assert isinstance(people, Seen)
+    return await by.choose(people, "Choose a person", name)
+
+
+async def test_who_steps_back_is_told_that_it_is_done(group: Stage) -> None:
+    back = await group.ana.press(await about(group, "Ana", by=group.ana), "Take off the list")
+    assert "You no longer look after **Tuesday meeting**." in back
+    assert "Only facilitators" not in back
+    assert "still see the room" not in back
+    await group.world.settle()
+    assert not group.ana.can_see(group.room())
+
+
+async def test_who_steps_back_and_still_sees_the_room_is_told_so(group: Stage) -> None:
+    path = f"/channels/{group.room()['id']}/permissions/{group.ana.user_id}"
+    group.discord.faults.next("DELETE", path, refusal=missing_permissions())
+    back = await group.ana.press(await about(group, "Ana", by=group.ana), "Take off the list")
+    assert "You may still see the room. I keep trying to close it." in back
+
+
+async def test_the_owner_who_takes_somebody_off_the_list_sees_who_is_left(group: Stage) -> None:
+    seen = await group.olive.press(await about(group, "Ana", by=group.olive), "Take off the list")
+    assert "People in Tuesday meeting" in seen
