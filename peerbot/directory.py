@@ -80,6 +80,17 @@ class Seat:
 
 
 @dataclass(frozen=True)
+class Tended:
+    """A group that the person who asks looks after; `may_act` says that they still hold the right to."""
+
+    group_id: int
+    name: str
+    room_id: int | None
+    is_open: bool
+    may_act: bool
+
+
+@dataclass(frozen=True)
 class Person:
     """Somebody in a group, for its facilitators; `number` is their place in line."""
 
@@ -193,6 +204,19 @@ async def seats(session: AsyncSession, guild_id: int, user_id: int) -> tuple[Sea
             thread_id,
         )
         for group, membership, access, problem, thread_id in await session.execute(mine)
+    )
+
+
+async def tended(session: AsyncSession, actor: Actor) -> tuple[Tended, ...]:
+    """Return the groups that the actor is listed for, by name."""
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    if me is None:
+        return ()
+    may_act = actor.manages or (await guild_of(session, actor.guild_id)).facilitator_role_id in actor.role_ids
+    listed = select(Group).join(Facilitator).where(Facilitator.member_id == me.member_id).order_by(Group.name_key)
+    return tuple(
+        Tended(group.group_id, group.name, group.room_id, group.state == "open", may_act)
+        for group in await session.scalars(listed)
     )
 
 

@@ -23,7 +23,7 @@ from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._people import ROOM_LATER
 from cogs.setup import setup_card
-from peerbot.directory import GroupView, Page, Person, Roster, Seat
+from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.models import Guild
 from peerbot.seats import Place
 from peerbot.setup import Agreement
@@ -161,6 +161,11 @@ PLACES = (
     Place(7, "Read", 12, offered_until=None, can_take=False, reach="none"),
     Place(8, "Draw", 3, offered_until=None, can_take=True, reach="dm"),
 )
+TENDED = (
+    Tended(9, "Tuesday", 9, is_open=True, may_act=True),
+    Tended(10, "Owls", None, is_open=True, may_act=False),
+    Tended(11, "Old", 9, is_open=False, may_act=True),
+)
 SAYING_HELLO = (Seat(6, "Sea", None, is_open=True, is_let_in=False, paused_until=None, state="hello"),)
 TASK = TaskView(7, "hello", 1, "Tuesday", NOON, 8, 14, NOON, None, None, is_away=True, channel_id=3, message_id=4)
 ASKED = replace(TASK, task_id=8, kind="ask", thread_id=None, claimed_by=None, is_away=False)
@@ -196,6 +201,7 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "mine, in line": cards.mine_card((*PLACES, *SEATS), here, reader),
         "mine, in line only": cards.mine_card((PLACES[0],) * 1 + PLACES[1:], here, reader, page=9),
         "mine": cards.mine_card(SEATS, here, reader),
+        "mine, looked after": cards.mine_card(TENDED, here, reader),
         "no groups": cards.mine_card((), here, reader),
         "sure": cards.sure_card("Tuesday", 1, here, reader),
         "left": cards.left_card("Tuesday", here, reader, is_closed=False),

@@ -15,7 +15,7 @@ from cogs._reach import MessagesButton
 from cogs.groups import _buttons as buttons
 from cogs.groups import _places as places
 from peerbot.access import SEATED
-from peerbot.directory import GroupView, Page, Person, Roster, Seat
+from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.models import Guild
 from peerbot.seats import Place
 from peerbot.setup import Agreement
@@ -218,9 +218,9 @@ Asks = list[tuple[int, str, int | None]]
 
 
 def mine_card(
-    mine: Sequence[Seat | Place], guild: Guild, reader: Reader, *, page: int = 0, asks: Asks | None = None
+    mine: Sequence[Seat | Place | Tended], guild: Guild, reader: Reader, *, page: int = 0, asks: Asks | None = None
 ) -> Card:
-    """Return a page of a person's own groups and places in line, with what they can do in each.
+    """Return a page of a person's groups, places in line and groups that they look after, with what they can do there.
 
     It is the last page when there are not so many.
     """
@@ -245,6 +245,9 @@ def mine_card(
             card.text(f"{reader.say(_('**{name}**', name=seat.name))}\n{reader.say(places.offer(seat))}")
             card.row(*places.row(seat, guild.guild_id, reader))
             continue
+        if isinstance(seat, Tended):
+            _add_tended(card, seat, guild, reader)
+            continue
         card.text(_own_line(seat, reader))
         row: list[ui.Item[Any]] = []
         if seat.room_id is not None and seat.is_let_in:
@@ -260,6 +263,15 @@ def mine_card(
     find = buttons.BrowseButton("0.0.", reader, label=_("Find a group"))
     messages = MessagesButton(guild.guild_id, reader)
     return card.row(*moves, find, messages, help_now_button(guild.help_countries, reader))
+
+
+def _add_tended(card: Card, group: Tended, guild: Guild, reader: Reader) -> None:
+    about = _("You look after this group.") if group.is_open else _("You look after this group. It has closed.")
+    card.text(f"{reader.say(_('**{name}**', name=group.name))}\n{reader.say(about)}")
+    row = [room_link(guild.guild_id, group.room_id, reader)] if group.room_id is not None else []
+    row += [buttons.PeopleButton(group.group_id, reader)] if group.may_act else []
+    if row:
+        card.row(*row)
 
 
 def _ask_lines(asks: Asks, reader: Reader) -> list[str]:

@@ -31,7 +31,8 @@ async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = Non
         guild = await guild_of(session, actor.guild_id)
         problem = (await reach.habits(session, actor.guild_id, actor.user_id)).problem
         waiting = await seats.places(session, actor.guild_id, actor.user_id)
-        mine = (*waiting, *await directory.seats(session, actor.guild_id, actor.user_id))
+        seated = await directory.seats(session, actor.guild_id, actor.user_id)
+        mine = (*waiting, *seated, *await directory.tended(session, actor))
         asks = await tasks.mine(session, actor.guild_id, actor.user_id)
     ids = [seat.group_id for seat in mine]
     page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page

@@ -100,3 +100,35 @@ async def test_a_closed_group_can_be_left_and_not_rested_from(stage: Stage) -> N
     assert "You have left" in await stage.maya.press(await stage.maya.press(mine, "Leave"), "Leave")
     await stage.world.settle()
     assert not stage.maya.can_see(stage.room())
+
+
+async def test_who_looks_after_groups_finds_them_and_their_people_there(stage: Stage) -> None:
+    await stage.new_group()
+    await stage.join(stage.maya)
+    mine = await stage.ana.slash("/my")
+    assert "You are in no group right now" not in mine
+    assert "**Tuesday meeting**\nYou look after this group." in mine
+    assert [label for label in mine.labels if label in {"Open the room", "People", "Leave"}] == [
+        "Open the room",
+        "People",
+    ]
+    assert "Maya" in await stage.ana.press(mine, "People")
+    assert "You look after this group." not in await stage.maya.slash("/my")
+
+
+async def test_who_lost_the_role_still_finds_the_room_that_lets_them_in(stage: Stage) -> None:
+    await stage.new_group()
+    stage.guild.take_role(stage.ana.user_id, int(stage.facilitators["id"]))
+    mine = await stage.ana.slash("/my")
+    assert "You look after this group." in mine
+    assert "Open the room" in mine.labels
+    assert "People" not in mine.labels
+
+
+async def test_seats_and_groups_that_one_looks_after_share_the_pages(stage: Stage) -> None:
+    await seat(stage, stage.ana, *NAMES[:4])
+    await stage.new_group("Group F")
+    await stage.new_group("Group G")
+    first = await stage.ana.slash("/my")
+    assert named(first) == ["Group A", "Group B", "Group C", "Group D", "Group F"]
+    assert named(await stage.ana.press(first, "More")) == ["Group G"]
