@@ -145,6 +145,8 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
     """Return a sentence for each thing that the bot cannot do here, and how to change it."""
     lacking: list[str] = []
     me = server.me
+    if server.get_role(guild.facilitator_role_id) is None:
+        lacking.append(reader.say(_("- The role of facilitators is gone. Press *Change* and choose one.")))
     missing = permissions.lacking(me.guild_permissions, permissions.IN_SERVER)
     if missing:
         wanted = ", ".join(map(reader.say, missing))
@@ -199,7 +201,8 @@ def _card(answer: Answer, guild: Guild) -> Card:
     server = answer.interaction.guild
     lacking = what_is_lacking(answer.reader, server, guild) if server is not None else []
     role = server.get_role(guild.facilitator_role_id) if server is not None else None
-    sees_commands = role is not None and (role.permissions.manage_events or role.permissions.administrator)
+    # A role that is gone needs no permission; what is lacking says that it is gone.
+    sees_commands = role is None or role.permissions.manage_events or role.permissions.administrator
     return setup_card(answer.reader, guild, lacking, sees_commands=sees_commands)
 
 

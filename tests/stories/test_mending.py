@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from peerbot.rehearsal.people import Person
+from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.refusals import missing_permissions
 from peerbot.rehearsal.seen import Seen, Shown
 from tests.stories.stage import Stage
+
+ALL_WELL = "I have all the permissions that I need."
 
 
 @pytest.fixture
@@ -44,3 +47,18 @@ async def test_who_steps_back_and_still_sees_the_room_is_told_so(group: Stage) -
 async def test_the_owner_who_takes_somebody_off_the_list_sees_who_is_left(group: Stage) -> None:
     seen = await group.olive.press(await about(group, "Ana", by=group.olive), "Take off the list")
     assert "People in Tuesday meeting" in seen
+
+
+async def test_a_role_of_facilitators_that_was_deleted_is_pointed_out_and_another_one_counts(group: Stage) -> None:
+    card = await (await group.olive.slash("/setup")).send({})
+    group.guild.remove_role(int(group.facilitators["id"]))
+    await group.world.settle()
+    checked = await group.olive.press(card, "Check again")
+    assert "The role of facilitators is gone. Press *Change* and choose one." in checked
+    assert ALL_WELL not in checked
+    assert "Next: give" not in checked
+    hosts = group.guild.add_role("Hosts", int(Bit.MANAGE_EVENTS))
+    form = await group.olive.press(checked, "Change")
+    changed = await form.send({"Who facilitates? (role)": hosts})
+    assert ALL_WELL in changed
+    assert "is gone" not in changed
