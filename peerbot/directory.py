@@ -108,6 +108,7 @@ class Roster:
     group: GroupView
     people: tuple[Person, ...]
     facilitators: tuple[Person, ...]
+    has_room: bool = True
 
 
 async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView:
@@ -260,6 +261,7 @@ async def roster(session: AsyncSession, actor: Actor, group_id: int) -> Roster:
             Person(member.member_id, members.user_id(session, member), "facilitator")
             for member in await session.scalars(listed)
         ),
+        has_room=group.room_id is not None,
     )
 
 

@@ -6,9 +6,9 @@ Each trouble is told once a day at most. A trouble in telling is only logged, so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, literal_column, select, update
+from sqlalchemy import ColumnElement, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -16,6 +16,7 @@ from peerbot.deliveries import Priority
 from peerbot.models import Delivery, Group, Guild
 from peerbot.rights import Actor, guild_of, require_facilitator
 
+DAY = timedelta(days=1)
 TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.strangers"})
 
 
@@ -47,7 +48,32 @@ async def tell_room_gone(session: AsyncSession, guild_id: int, room_id: int, *, 
     lost = update(Group).where(Group.guild_id == guild_id, Group.room_id == room_id).values(room_id=None)
     for group_id, state in await session.execute(lost.returning(Group.group_id, Group.state)):
         if state == "open":
-            await _tell(session, "staff.room_gone", f"{group_id}:{room_id}", guild_id, now, group_id=group_id)
+            await _tell(
+                session,
+                "staff.room_gone",
+                f"{group_id}:{room_id}",
+                guild_id,
+                now,
+                group_id=group_id,
+                subject_id=room_id,
+            )
+
+
+async def tell_rooms_missing(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
+    """Tell facilitators, once a day, of open groups that have no room and whose room is not on its way."""
+    heard = (
+        select(Delivery.delivery_id)
+        .where(
+            Delivery.group_id == Group.group_id,
+            Delivery.kind.in_(("groups.room", "staff.room_gone")),
+            or_(Delivery.state < literal_column(str(deliveries.DONE)), Delivery.ended_at > now - DAY),
+        )
+        .exists()
+    )
+    lacking = (Group.guild_id == guild_id, Group.state == "open", Group.room_id.is_(None), ~heard)
+    for group_id in (await session.scalars(select(Group.group_id).where(*lacking))).all():
+        key = f"{group_id}:{now.date().isoformat()}"
+        await _tell(session, "staff.room_gone", key, guild_id, now, group_id=group_id)
 
 
 async def tell_strangers(session: AsyncSession, guild_id: int, group_id: int, *, now: datetime) -> None:

@@ -310,6 +310,8 @@ def people_card(roster: Roster, names: Names, strange: list[int], reader: Reader
     removed = [person for person in roster.people if person.state == "removed"]
     lines = [reader.say(_("## People in {name}", name=view.name)), reader.say(seats(view))]
     lines += [reader.say(note)] if note is not None else []
+    lacks_room = view.is_open and not roster.has_room
+    lines += [reader.say(_("**This group has no room.** Its members keep their seats."))] if lacks_room else []
     lines += [reader.say(_("**Facilitators**")), *_names(roster.facilitators, names, reader)]
     lines += [reader.say(_("**Members**")), *_names(seated, names, reader)]
     if waiting:
@@ -325,7 +327,8 @@ def people_card(roster: Roster, names: Names, strange: list[int], reader: Reader
     if people:
         labels = {person.user_id: names.label(person.user_id, reader) for person in people}
         card.row(buttons.PersonSelect.offering(view.group_id, people, labels, reader))
-    return card.row(buttons.AddFacilitatorButton(view.group_id, reader))
+    ways: list[ui.Item[Any]] = [buttons.NewRoomButton(view.group_id, reader)] if lacks_room else []
+    return card.row(*ways, buttons.AddFacilitatorButton(view.group_id, reader))
 
 
 def _names(people: Sequence[Person], names: Names, reader: Reader) -> list[str]:

@@ -177,6 +177,7 @@ class Groups(commands.Cog):
         now = self.bot.clock.now()
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             await cards.look_after(session, server.id, now=now)
+            await staff.tell_rooms_missing(session, server.id, now=now)
         async with self.bot.db.read(wait=BACKGROUND) as session:
             rooms = await access.rooms(session, server.id, now=now)
         for room in rooms:

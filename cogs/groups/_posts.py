@@ -155,15 +155,17 @@ class GroupPosts:
         return Post(f"{reader.say(words)} {reader.say(more)}", [help_now_button(guild.help_countries, reader), *ways])
 
     async def render_room_gone(self, delivery: Delivery) -> Post | None:
-        """Return the news that a group's channel was deleted; nothing when it has a room again."""
+        """Return the news that a group's channel was deleted, or that it has none; nothing when it has a room again."""
         group, guild = await self._group_and_guild(delivery)
         if group is None or guild is None or group.room_id is not None or group.state != "open":
             return None
         reader = Reader(guild.locale, guild.time_zone)
-        words = _(
+        was_deleted = _(
             "The room of **{name}** was deleted. Its members keep their seats. Shall I make a new room?",
             name=group.name,
         )
+        lacks = _("**{name}** has no room. Its members keep their seats. Shall I make one?", name=group.name)
+        words = was_deleted if delivery.subject_id else lacks  # which channel it was, or none, for a reminder
         return Post(reader.say(words), [buttons.NewRoomButton(group.group_id, reader)])
 
     async def render_strangers(self, delivery: Delivery) -> Post | None:

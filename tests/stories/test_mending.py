@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from peerbot.rehearsal.people import Person
@@ -62,3 +64,37 @@ async def test_a_role_of_facilitators_that_was_deleted_is_pointed_out_and_anothe
     changed = await form.send({"Who facilitates? (role)": hosts})
     assert ALL_WELL in changed
     assert "is gone" not in changed
+
+
+async def test_a_group_without_a_room_gets_one_from_the_card_of_its_people(group: Stage) -> None:
+    await group.join(group.maya)
+    assert "Make a new room" not in (await group.people_of()).labels
+    group.guild.remove_channel(int(group.room()["id"]))
+    await group.world.settle()
+    people = await group.people_of()
+    assert "This group has no room." in people
+    assert "There is a new room." in await group.ana.press(people, "Make a new room")
+    await group.world.settle()
+    assert group.maya.can_see(group.room())
+    assert "Make a new room" not in (await group.people_of()).labels
+
+
+async def test_facilitators_hear_once_a_day_of_a_group_without_a_room(group: Stage) -> None:
+    group.guild.remove_channel(int(group.room()["id"]))
+    await group.world.settle()
+    assert ["was deleted" in note for note in group.told()] == [True]
+    await group.restart()
+    await group.world.settle()
+    assert len(group.told()) == 1, "they heard of it a moment ago"
+    group.clock.move(timedelta(days=1, seconds=1))
+    await group.restart()
+    await group.world.settle()
+    assert "**Tuesday meeting** has no room." in group.told()[-1]
+    await group.restart()
+    await group.world.settle()
+    assert len(group.told()) == 2
+    assert "There is a new room." in await group.ana.press(group.told()[-1], "Make a new room")
+    group.clock.move(timedelta(days=1, seconds=1))
+    await group.restart()
+    await group.world.settle()
+    assert len(group.told()) == 2
