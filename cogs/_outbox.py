@@ -249,7 +249,7 @@ def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
                 where=where,
             )
         return _("Please let me *View Channel* and *Send Messages* in {where} (channel settings).", where=where)
-    if trouble.problem == "not found 10003":
+    if trouble.problem == staff.CHANNEL_GONE:
         return _("The channel is gone. /setup can name another one.")
     return _("This looks like a mistake of mine. Please tell whoever runs me. The log says more.")
 

@@ -10,12 +10,13 @@ from discord import app_commands, ui
 from discord.ext import commands, tasks
 
 from cogs._interactions import Answer, Card, Filled, PersistentButton, answering, form, submits
-from peerbot import countries, permissions
+from cogs._outbox import Post
+from peerbot import countries, permissions, staff
 from peerbot import setup as rules
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.errors import DatabaseBusy, NotAllowed
-from peerbot.models import Guild
+from peerbot.models import Delivery, Guild
 from peerbot.rights import require_manager
 from peerbot.text import Reader, Verbatim, _, channel_mention
 
@@ -354,6 +355,27 @@ class Setup(commands.Cog):
         """Learn what was chosen while another process answered."""
         await self.on_ready()
 
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Tell facilitators when the panel's channel was deleted."""
+        if not self.bot.presence.leads:
+            return
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            await staff.tell_panel_gone(session, channel.guild.id, channel.id, now=self.bot.clock.now())
+
+    async def render_panel_gone(self, delivery: Delivery) -> Post | None:
+        """Return the news that the panel's channel was deleted; nothing when another one was chosen since."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await rules.find(session, delivery.guild_id)
+        if guild is None or guild.panel_channel_id != delivery.subject_id:
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        words = _(
+            "The panel's channel was deleted, so members can't find groups there. "
+            "Someone who runs this server can choose another one: press *Change*, or use /setup."
+        )
+        return Post(reader.say(words), [ChangeButton(0, reader)])
+
     async def cog_unload(self) -> None:
         """Stop learning."""
         self.learn_countries.cancel()
@@ -372,4 +394,6 @@ class Setup(commands.Cog):
 
 async def setup(bot: PeerBot) -> None:
     """Add the command."""
-    await bot.add_cog(Setup(bot))
+    cog = Setup(bot)
+    bot.outbox.message("staff.panel_gone", cog.render_panel_gone)
+    await bot.add_cog(cog)

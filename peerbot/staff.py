@@ -17,7 +17,9 @@ from peerbot.models import Delivery, Group, Guild
 from peerbot.rights import Actor, guild_of, require_facilitator
 
 DAY = timedelta(days=1)
-TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.strangers"})
+CHANNEL_GONE = "not found 10003"
+"""The problem of what was to happen in a channel that is there no more (opcodes-and-status-codes.mdx)."""
+TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.panel_gone", "staff.strangers"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ async def tell_failure(session: AsyncSession, delivery: Delivery, now: datetime)
 
     Ten people who cannot be let into one room for one reason are one trouble.
     """
-    if delivery.kind in TELLS:
+    if delivery.kind in TELLS or await _is_told_of_channel(session, delivery):
         return
     where = delivery.group_id or delivery.channel_id or 0
     key = f"{delivery.kind}:{where}:{delivery.problem}:{now.date().isoformat()}"
@@ -57,6 +59,13 @@ async def tell_room_gone(session: AsyncSession, guild_id: int, room_id: int, *, 
                 group_id=group_id,
                 subject_id=room_id,
             )
+
+
+async def tell_panel_gone(session: AsyncSession, guild_id: int, channel_id: int, *, now: datetime) -> None:
+    """Tell facilitators that the panel's channel was deleted, if that is the one."""
+    guild = await session.get(Guild, guild_id)
+    if guild is not None and guild.panel_channel_id == channel_id:
+        await _tell(session, "staff.panel_gone", str(channel_id), guild_id, now, subject_id=channel_id)
 
 
 async def tell_rooms_missing(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
@@ -119,6 +128,14 @@ async def try_again(session: AsyncSession, actor: Actor, delivery_id: int, *, no
     found = list((await session.scalars(again)).all())
     session.info["planned"].extend(found)
     return found
+
+
+async def _is_told_of_channel(session: AsyncSession, delivery: Delivery) -> bool:
+    """Return whether facilitators have heard that the channel was deleted in which a card cannot be any more."""
+    if not delivery.kind.startswith("card.") or delivery.problem != CHANNEL_GONE:
+        return False
+    key = f"{delivery.guild_id}:staff.panel_gone:{delivery.channel_id}"
+    return await session.scalar(select(Delivery.delivery_id).where(Delivery.dedupe_key == key)) is not None
 
 
 def _like(example: Delivery) -> tuple[ColumnElement[bool], ...]:

@@ -98,3 +98,21 @@ async def test_facilitators_hear_once_a_day_of_a_group_without_a_room(group: Sta
     await group.restart()
     await group.world.settle()
     assert len(group.told()) == 2
+
+
+async def test_a_deleted_panel_channel_is_told_at_once_and_once(group: Stage) -> None:
+    await group.later(seconds=6)
+    group.guild.remove_channel(int(group.guild.add_channel("lounge")["id"]))
+    group.guild.remove_channel(int(group.panel["id"]))
+    await group.world.settle()
+    (note,) = group.told()
+    assert "The panel's channel was deleted" in note
+    assert note.labels == ["Change"]
+    await group.new_group("Quiet hour")
+    await group.later(days=1, seconds=1)
+    assert len(group.told()) == 1, "a card that cannot be drawn there is no news"
+    assert "Only someone with the Manage Server permission" in await group.ana.press(note, "Change")
+    plaza = group.guild.add_channel("plaza")
+    await (await group.olive.press(note, "Change")).send({"Where should members find groups?": plaza})
+    await group.world.settle()
+    assert ["Quiet hour" in seen for seen in group.posted(plaza)] == [True]

@@ -414,7 +414,7 @@ async def test_a_panel_channel_that_is_gone_is_told_of(group: Stage) -> None:
     await group.world.settle()
     await group.new_group("Quiet hour")
     (note,) = group.told()
-    assert "The channel is gone. /setup can name another one." in note
+    assert "The panel's channel was deleted" in note
     plaza = group.guild.add_channel("plaza")
     await (await group.olive.slash("/setup")).send({"Where should members find groups?": plaza})
     await group.world.settle()
