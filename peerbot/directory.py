@@ -146,12 +146,17 @@ async def topics(session: AsyncSession, guild_id: int, *, like: str = "") -> Seq
     return (await session.scalars(found.distinct().order_by(Group.topic).limit(CHOICES))).all()
 
 
-async def choices(session: AsyncSession, actor: Actor, *, like: str = "") -> list[tuple[str, int]]:
-    """Return name and id of the open groups that the actor may change, whose names contain some letters."""
+async def choices(
+    session: AsyncSession, actor: Actor, *, like: str = "", closed_since: datetime | None = None
+) -> list[tuple[str, int]]:
+    """Return name and id of the groups that the actor may change, whose names contain some letters.
+
+    They are open, or closed after `closed_since` where that is given.
+    """
     guild = await guild_of(session, actor.guild_id)
-    named = select(Group).where(
-        Group.guild_id == actor.guild_id, Group.state == "open", Group.name.icontains(like, autoescape=True)
-    )
+    wanted: ColumnElement[bool] = Group.state == "open"
+    wanted = wanted if closed_since is None else wanted | (Group.closed_at > closed_since)
+    named = select(Group).where(Group.guild_id == actor.guild_id, wanted, Group.name.icontains(like, autoescape=True))
     if not actor.manages:
         if guild.facilitator_role_id not in actor.role_ids:
             return []
@@ -161,14 +166,19 @@ async def choices(session: AsyncSession, actor: Actor, *, like: str = "") -> lis
     return [(group.name, group.group_id) for group in found]
 
 
-async def named(session: AsyncSession, guild_id: int, words: str) -> int:
-    """Return the id of the open group that somebody chose (its id) or typed (its name); raise GroupUnknown."""
+async def named(session: AsyncSession, guild_id: int, words: str, *, closed_since: datetime | None = None) -> int:
+    """Return the id of the open group that somebody chose (its id) or typed (its name); raise GroupUnknown.
+
+    One that closed after `closed_since` is meant when no open one is.
+    """
     ways = [Group.group_id == int(words)] if words.isdecimal() and len(words) <= LONGEST_ID else []
-    for which in (*ways, _named(words)):
-        is_it = (Group.guild_id == guild_id, Group.state == "open", which)
-        found = await session.scalar(select(Group.group_id).where(*is_it))
-        if found is not None:
-            return found
+    states = [Group.state == "open", *([Group.closed_at > closed_since] if closed_since is not None else [])]
+    for state in states:
+        for which in (*ways, _named(words)):
+            is_it = select(Group.group_id).where(Group.guild_id == guild_id, state, which)
+            found = await session.scalar(is_it.order_by(Group.closed_at.desc()).limit(1))
+            if found is not None:
+                return found
     raise GroupUnknown
 
 

@@ -62,7 +62,7 @@ async def add(
 async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: int, *, now: datetime) -> Struck:
     """Strike a facilitator of a group off its list, the actor too, who needs no reason. Raises like `add`."""
     guild = await guild_of(session, actor.guild_id)
-    group = await groups.locked_for(session, actor, group_id)
+    group = await groups.locked_for(session, actor, group_id, closed_too=True)
     listed = await session.get(Facilitator, (group_id, member_id))
     if listed is None:
         raise NotValid(_("They do not look after this group any more. Nothing was changed."))

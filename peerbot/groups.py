@@ -304,8 +304,11 @@ async def end_pause(session: AsyncSession, delivery: Delivery, now: datetime) ->
 async def remove(
     session: AsyncSession, actor: Actor, group_id: int, member_id: int, *, reason: str = "none", now: datetime
 ) -> SeatChange:
-    """Take a member out of a group until facilitators let them back. Raises NotAllowed, GroupUnknown, NotMember."""
-    group = await locked_for(session, actor, group_id)
+    """Take a member out of a group until facilitators let them back, out of a closed one too while its room is open.
+
+    Raises NotAllowed, GroupUnknown or NotMember.
+    """
+    group = await locked_for(session, actor, group_id, closed_too=True)
     membership = await session.scalar(
         select(Membership).where(
             Membership.group_id == group_id,

@@ -80,14 +80,14 @@ async def locked(session: AsyncSession, guild_id: int, group_id: int) -> Group:
     return group
 
 
-async def locked_for(session: AsyncSession, actor: Actor, group_id: int) -> Group:
-    """Return an open group of the actor's server, locked, if they may change it.
+async def locked_for(session: AsyncSession, actor: Actor, group_id: int, *, closed_too: bool = False) -> Group:
+    """Return an open group of the actor's server, or a closed one where that is asked, locked, if they may change it.
 
     Raises NotAllowed, GroupUnknown or GroupClosed.
     """
     guild = await guild_of(session, actor.guild_id)
     group = await locked(session, actor.guild_id, group_id)
     await require_group_facilitator(session, guild, group, actor)
-    if group.state != "open":
+    if group.state != "open" and not closed_too:
         raise GroupClosed(group.name)
     return group

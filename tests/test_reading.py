@@ -207,6 +207,7 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "left": cards.left_card("Tuesday", here, reader, is_closed=False),
         "people": cards.people_card(ROSTER, NAMES, [15], reader, ROOM_LATER),
         "people, no room": cards.people_card(replace(ROSTER, has_room=False), NAMES, [], reader),
+        "people, closed": cards.people_card(replace(ROSTER, group=replace(VIEW, is_open=False)), NAMES, [], reader),
         "people, names not loaded": cards.people_card(ROSTER, cards.Names(None), [], reader),
         "setup": setup_card(reader, here, []),
         "group with a hello": cards.group_card(HELLO, here, reader, private=True),

@@ -308,7 +308,8 @@ def people_card(roster: Roster, names: Names, strange: list[int], reader: Reader
     seated = [person for person in roster.people if person.state in SEATED]
     waiting = [person for person in roster.people if person.number is not None]
     removed = [person for person in roster.people if person.state == "removed"]
-    lines = [reader.say(_("## People in {name}", name=view.name)), reader.say(seats(view))]
+    closed = _("This group has closed. Its room stays open for a week, and you can still remove people.")
+    lines = [reader.say(_("## People in {name}", name=view.name)), reader.say(seats(view) if view.is_open else closed)]
     lines += [reader.say(note)] if note is not None else []
     lacks_room = view.is_open and not roster.has_room
     lines += [reader.say(_("**This group has no room.** Its members keep their seats."))] if lacks_room else []
@@ -328,7 +329,7 @@ def people_card(roster: Roster, names: Names, strange: list[int], reader: Reader
         labels = {person.user_id: names.label(person.user_id, reader) for person in people}
         card.row(buttons.PersonSelect.offering(view.group_id, people, labels, reader))
     ways: list[ui.Item[Any]] = [buttons.NewRoomButton(view.group_id, reader)] if lacks_room else []
-    return card.row(*ways, buttons.AddFacilitatorButton(view.group_id, reader))
+    return card.row(*ways, buttons.AddFacilitatorButton(view.group_id, reader)) if view.is_open else card
 
 
 def _names(people: Sequence[Person], names: Names, reader: Reader) -> list[str]:

@@ -42,6 +42,16 @@ async def suggest_groups(interaction: Anyone, current: str) -> list[app_commands
     return [app_commands.Choice(name=name, value=str(group_id)) for name, group_id in found]
 
 
+@suggesting
+async def suggest_rooms(interaction: Anyone, current: str) -> list[app_commands.Choice[str]]:
+    """Return the groups that the person may change, and those that have closed while their room is still open."""
+    answer = Answer(interaction)
+    since = answer.bot.clock.now() - access.FAREWELL
+    async with answer.bot.db.read() as session:
+        found = await directory.choices(session, answer.actor, like=current, closed_since=since)
+    return [app_commands.Choice(name=name, value=str(group_id)) for name, group_id in found]
+
+
 class Groups(commands.Cog):
     """Sign-up to groups."""
 
@@ -100,7 +110,7 @@ class Groups(commands.Cog):
 
     @group.command(name="people", description="See who is in a group (only you see it)")
     @app_commands.describe(group="Which group?")
-    @app_commands.autocomplete(group=suggest_groups)
+    @app_commands.autocomplete(group=suggest_rooms)
     async def people(self, interaction: Anyone, group: str) -> None:
         """Show who is in a group."""
         async with answering(interaction) as answer:

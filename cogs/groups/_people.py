@@ -48,9 +48,10 @@ ROOM_LATER = _("**Saved. But the room has not followed yet.** If I can't do it, 
 
 
 async def people(answer: Answer, words: str) -> None:
-    """Answer with who is in the group of this name."""
+    """Answer with who is in the group of this name, which may have closed while its room is open."""
+    since = answer.bot.clock.now() - access.FAREWELL
     async with answer.bot.db.read() as session:
-        group_id = await directory.named(session, answer.actor.guild_id, words)
+        group_id = await directory.named(session, answer.actor.guild_id, words, closed_since=since)
     await show_people(answer, group_id)
 
 

@@ -116,3 +116,37 @@ async def test_a_deleted_panel_channel_is_told_at_once_and_once(group: Stage) ->
     await (await group.olive.press(note, "Change")).send({"Where should members find groups?": plaza})
     await group.world.settle()
     assert ["Quiet hour" in seen for seen in group.posted(plaza)] == [True]
+
+
+@pytest.mark.both_databases
+async def test_somebody_can_be_removed_from_a_closed_group_until_its_room_closes(group: Stage) -> None:
+    await group.join(group.maya)
+    await group.join(group.sam)
+    await group.ana.press(await group.ana.slash("/group close", group="Tuesday meeting"), "Close the group")
+    await group.later(days=1)
+    assert await group.ana.autocomplete("/group people", group="") == ["Tuesday meeting"]
+    assert await group.ana.autocomplete("/group edit", group="") == []
+    people = await group.people_of()
+    assert "This group has closed." in people
+    assert "Add a facilitator" not in people.labels
+    form = await group.ana.press(await about(group, "Maya", by=group.ana), "Remove")
+    left = await form.send({})
+    assert "Removed" in left
+    await group.world.settle()
+    assert not group.maya.can_see(group.room())
+    assert group.sam.can_see(group.room())
+    assert "You no longer look after" in await group.ana.press(
+        await about(group, "Ana", by=group.ana), "Take off the list"
+    )
+    await group.later(days=6)
+    assert "I can't find that group" in await group.people_of(by=group.olive)
+    assert await group.olive.autocomplete("/group people", group="") == []
+
+
+async def test_an_open_group_is_meant_before_a_closed_one_of_its_name(group: Stage) -> None:
+    await group.join(group.maya)
+    await group.ana.press(await group.ana.slash("/group close", group="Tuesday meeting"), "Close the group")
+    await group.new_group()
+    people = await group.people_of()
+    assert "0 of 12 seats taken." in people
+    assert "has closed" not in people
