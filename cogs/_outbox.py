@@ -195,6 +195,14 @@ class TryAgainButton(PersistentButton, verb="outbox:again", label=_("Try again")
             await answer.reply(_("It still does not work. {why}", why=why))
 
 
+def told_staff(answer: Answer, staff_channel_id: int) -> Text:
+    """Return whether facilitators can read in the staff channel what is missing, or that there is none any more."""
+    server = answer.interaction.guild
+    if server is not None and server.get_channel(staff_channel_id) is None:
+        return _("I can't say why: the staff channel is gone. /setup can name another one, and I write there.")
+    return _("I've written in the staff channel what is missing.")
+
+
 def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
     """Return a sentence about what could not be done; who could not be written to is nobody's to know."""
     if is_letter:
@@ -272,3 +280,4 @@ async def setup(bot: PeerBot) -> None:
         return Post(words, [TryAgainButton(trouble.delivery_id, reader)])
 
     bot.outbox.message("staff.failed", render_failure)
+    bot.outbox.step("staff.moved", staff.tell_again)

@@ -16,7 +16,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, helplines
+from peerbot import cards, deliveries, helplines
 from peerbot.errors import NotSetUp, NotValid
 from peerbot.models import Group, Guild
 from peerbot.rights import Actor, guild_of, require_manager
@@ -49,7 +49,7 @@ async def save(
     now: datetime,
     threads_channel_id: int | None = None,
 ) -> Guild:
-    """Keep the five answers of a setup, new or changed, and place the panel.
+    """Keep the five answers of a setup, new or changed, and place the panel; another staff channel is told what waits.
 
     Members' private threads stand under the threads channel, else under the panel's. Raises NotAllowed, or NotValid for
     an unknown time zone, or when the staff channel is one of the members' channels.
@@ -79,11 +79,16 @@ async def save(
         "time_zone": zone,
         "locale": locale,
     }
+    before = await session.scalar(select(Guild.staff_channel_id).where(Guild.guild_id == actor.guild_id))
     # Two who set up at once both succeed, one after the other: the row is locked from here to the commit.
     made = insert_into(session, Guild).values(guild_id=actor.guild_id, created_at=now, **answers)
     await session.execute(made.on_conflict_do_update(index_elements=["guild_id"], set_=answers))
     guild = await session.get_one(Guild, actor.guild_id, populate_existing=True)
     await cards.place(session, actor.guild_id, None, panel_channel_id, now=now)
+    if before not in (None, staff_channel_id):
+        await deliveries.plan(
+            session, "staff.moved", str(staff_channel_id), guild_id=actor.guild_id, now=now, again=True,
+        )  # fmt: skip
     return guild
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -17,6 +17,8 @@ from peerbot.models import Delivery, Group, Guild
 from peerbot.rights import Actor, guild_of, require_facilitator
 
 DAY = timedelta(days=1)
+UNMADE = (deliveries.PENDING, deliveries.LEASED, deliveries.DEAD)
+"""States of what has not happened."""
 CHANNEL_GONE = "not found 10003"
 """The problem of what was to happen in a channel that is there no more (opcodes-and-status-codes.mdx)."""
 TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.panel_gone", "staff.strangers"})
@@ -85,6 +87,23 @@ async def tell_rooms_missing(session: AsyncSession, guild_id: int, *, now: datet
         await _tell(session, "staff.room_gone", key, guild_id, now, group_id=group_id)
 
 
+async def tell_again(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: tell facilitators, in the staff channel that was just chosen, of everything that is still not mended."""
+    moment = int(now.timestamp())
+    failed = (
+        select(func.max(Delivery.delivery_id))
+        .where(Delivery.guild_id == delivery.guild_id, Delivery.kind.not_in(TELLS))
+        .where(Delivery.state == literal_column(str(deliveries.DEAD)))
+        .group_by(Delivery.kind, func.coalesce(Delivery.group_id, Delivery.channel_id))
+    )
+    for failed_id in (await session.scalars(failed)).all():
+        key = f"again:{failed_id}:{moment}"
+        await _tell(session, "staff.failed", key, delivery.guild_id, now, subject_id=failed_id)
+    lacking = (Group.guild_id == delivery.guild_id, Group.state == "open", Group.room_id.is_(None))
+    for group_id in (await session.scalars(select(Group.group_id).where(*lacking, ~_room_is_failing()))).all():
+        await _tell(session, "staff.room_gone", f"{group_id}:{moment}", delivery.guild_id, now, group_id=group_id)
+
+
 async def tell_strangers(session: AsyncSession, guild_id: int, group_id: int, *, now: datetime) -> None:
     """Tell facilitators, once a day at most, that a room is open to people without a seat."""
     key = f"{group_id}:{now.date().isoformat()}"
@@ -136,6 +155,12 @@ async def _is_told_of_channel(session: AsyncSession, delivery: Delivery) -> bool
         return False
     key = f"{delivery.guild_id}:staff.panel_gone:{delivery.channel_id}"
     return await session.scalar(select(Delivery.delivery_id).where(Delivery.dedupe_key == key)) is not None
+
+
+def _room_is_failing() -> ColumnElement[bool]:
+    """Return the condition that a group's room could not be made, or is on its way."""
+    which = (Delivery.group_id == Group.group_id, Delivery.kind == "groups.room", Delivery.state.in_(UNMADE))
+    return select(Delivery.delivery_id).where(*which).exists()
 
 
 def _like(example: Delivery) -> tuple[ColumnElement[bool], ...]:

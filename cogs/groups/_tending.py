@@ -6,6 +6,7 @@ import discord
 from discord import ui
 
 from cogs._interactions import ROW_ID, Answer, Card, Filled, form, submits
+from cogs._outbox import told_staff
 from cogs.groups import _buttons as buttons
 from peerbot import cards, directory, groups, rooms
 from peerbot.dispatcher import Gone, Sent
@@ -128,9 +129,11 @@ async def create(answer: Answer, state: str, filled: Filled) -> None:
     outcome = await bot.dispatcher.outcome(planned)
     async with bot.db.read() as session:
         made_id = await directory.room_of(session, actor.guild_id, created.group_id)
+        guild = await guild_of(session, actor.guild_id)
     lines = [answer.say(_("## {name} is open", name=created.name))]
     if isinstance(outcome, Gone):
-        lines += [answer.say(_("I could not prepare its room. I've written in the staff channel what is missing."))]
+        why = told_staff(answer, guild.staff_channel_id)
+        lines += [answer.say(_("I could not prepare its room. {why}", why=why))]
     elif made_id is None or not isinstance(outcome, Sent):
         lines += [answer.say(_("Its room is on the way."))]
     elif room_id:
@@ -184,9 +187,8 @@ async def post_card(answer: Answer, words: str) -> None:
     if isinstance(outcome, Sent):
         await answer.reply(_("It stands in {where} now, and I keep it up to date.", where=where))
     elif isinstance(outcome, Gone):
-        await answer.reply(
-            _("I could not post in {where}. I've written in the staff channel what is missing.", where=where)
-        )
+        why = told_staff(answer, guild.staff_channel_id)
+        await answer.reply(_("I could not post in {where}. {why}", where=where, why=why))
     else:
         await answer.reply(_("It is on its way to {where}.", where=where))
 
@@ -227,8 +229,12 @@ async def new_room(answer: Answer, state: str) -> None:
     bot = answer.bot
     async with bot.db.begin() as session:
         planned = await rooms.new_room(session, answer.actor, int(state), now=bot.clock.now())
+        guild = await guild_of(session, answer.actor.guild_id)
     outcome = await bot.dispatcher.outcome(planned)
     if isinstance(outcome, Sent):
         await answer.reply(_("There is a new room. Everyone with a seat is being let in."))
+    elif isinstance(outcome, Gone):
+        why = told_staff(answer, guild.staff_channel_id)
+        await answer.reply(_("I could not make a room. {why}", why=why))
     else:
-        await answer.reply(_("I'm making it. If something is missing, I'll say so here."))
+        await answer.reply(_("I'm making it. If I can't, I write in the staff channel why."))

@@ -10,6 +10,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.refusals import missing_permissions
 from peerbot.rehearsal.seen import Seen, Shown
+from tests.stories.conftest import NEEDED
 from tests.stories.stage import Stage
 
 ALL_WELL = "I have all the permissions that I need."
@@ -150,3 +151,42 @@ async def test_an_open_group_is_meant_before_a_closed_one_of_its_name(group: Sta
     people = await group.people_of()
     assert "0 of 12 seats taken." in people
     assert "has closed" not in people
+
+
+@pytest.mark.both_databases
+async def test_what_nobody_could_be_told_is_told_in_the_next_staff_channel(group: Stage) -> None:
+    await group.new_group("Quiet hour")
+    group.guild.remove_channel(int(group.staff["id"]))
+    group.guild.remove_channel(int(group.room("quiet-hour")["id"]))
+    path = f"/channels/{group.room()['id']}/permissions/{{}}"
+    group.discord.faults.next("PUT", path, refusal=missing_permissions(), times=2)
+    await group.join(group.maya)
+    await group.join(group.sam)
+    hidden = {"id": str(group.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
+    ours = {"id": str(group.application.bot_id), "type": 1, "allow": str(int(Bit.VIEW_CHANNEL)), "deny": "0"}
+    den = group.guild.add_channel("den", overwrites=[hidden, ours])
+    await (await group.olive.slash("/setup")).send({"Where do facilitators talk?": den})
+    await group.world.settle()
+    access, room = sorted(group.posted(den), key=lambda note: note.labels, reverse=True)
+    assert "I could not change who can see the room of **Tuesday meeting**." in access
+    assert "**Quiet hour** has no room." in room
+    assert "Done." in await group.olive.press(access, "Try again")
+    assert group.maya.can_see(group.room())
+    assert group.sam.can_see(group.room())
+    await (await group.olive.slash("/setup")).send({})
+    await group.world.settle()
+    assert len(group.posted(den)) == 2, "the same answers again are no news"
+
+
+async def test_no_reply_speaks_of_a_staff_channel_that_is_gone(stage: Stage) -> None:
+    stage.guild.remove_channel(int(stage.staff["id"]))
+    stage.allow(Bit(NEEDED) & ~Bit.MANAGE_CHANNELS)
+    stage.forbid_in(stage.panel, Bit.SEND_MESSAGES)
+    await stage.world.settle()
+    created = await stage.new_group()
+    posted = await stage.ana.press(created, "Post its card")
+    made = await stage.ana.press(await stage.people_of(), "Make a new room")
+    for what, seen in (("prepare its room", created), ("post in", posted), ("make a room", made)):
+        assert f"I could not {what}" in seen
+        assert "the staff channel is gone. /setup can name another one" in seen
+        assert "I've written" not in seen
