@@ -39,6 +39,13 @@ EDITED_TOO_OFTEN = 30046
 """Edits of a message that is older than an hour (opcodes-and-status-codes.mdx)."""
 SERVER_ERROR = 500
 TRY_ONCE_MORE = _("Please try once more.")
+ROOM_GONE = _("The room is gone. /group people shows *Make a new room*.")
+CHANNELS_GONE = {
+    "groups.access": ROOM_GONE,
+    "groups.welcome": ROOM_GONE,
+    "groups.closed": _("The room is gone, so there is nothing left to do."),
+}
+"""What to do where the channel that is gone was not one of the setup."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +245,7 @@ def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
         )
     if trouble.problem == LOCKED:
         return _("Their private thread is locked. Whoever manages threads can unlock it, or delete it.")
-    where = channel_mention(trouble.channel_id) if trouble.channel_id else ""
+    where = channel_mention(trouble.channel_id) if trouble.channel_id else _("that channel")
     if trouble.problem in {"forbidden 50013", "forbidden 50001", access.ROLE_ABOVE}:
         if trouble.kind == "groups.room":
             return _("My role needs more permissions. /setup, then *Check again*, says which ones and where.")
@@ -258,7 +265,7 @@ def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
             )
         return _("Please let me *View Channel* and *Send Messages* in {where} (channel settings).", where=where)
     if trouble.problem == staff.CHANNEL_GONE:
-        return _("The channel is gone. /setup can name another one.")
+        return CHANNELS_GONE.get(trouble.kind, _("The channel is gone. /setup can name another one."))
     return _("This looks like a mistake of mine. Please tell whoever runs me. The log says more.")
 
 

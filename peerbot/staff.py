@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
 from peerbot.deliveries import Priority
-from peerbot.models import Delivery, Group, Guild
+from peerbot.models import Delivery, Grant, Group, Guild
 from peerbot.rights import Actor, guild_of, require_facilitator
 
 DAY = timedelta(days=1)
@@ -119,13 +119,12 @@ async def trouble(session: AsyncSession, guild_id: int, delivery_id: int) -> Tro
     if failed is None:
         return None
     group = await session.get(Group, failed.group_id) if failed.group_id else None
-    return Trouble(
-        delivery_id,
-        failed.kind,
-        failed.problem or "",
-        failed.channel_id or (group.room_id if group else None),
-        group.name if group else "",
-    )
+    channel_id = failed.channel_id or (group.room_id if group else None)
+    if channel_id is None and failed.kind == "groups.access":
+        # The farewell is over and the group has no room any more; what was given stands in the grants.
+        given = (Grant.group_id == failed.group_id, Grant.member_id == failed.member_id, Grant.kind == "room")
+        channel_id = await session.scalar(select(Grant.target_id).where(*given).limit(1))
+    return Trouble(delivery_id, failed.kind, failed.problem or "", channel_id, group.name if group else "")
 
 
 async def try_again(session: AsyncSession, actor: Actor, delivery_id: int, *, now: datetime) -> list[int]:

@@ -6,14 +6,22 @@ from datetime import timedelta
 
 import pytest
 
+from cogs._outbox import what_to_do
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
-from peerbot.rehearsal.refusals import missing_permissions
+from peerbot.rehearsal.refusals import Refusal, missing_permissions
 from peerbot.rehearsal.seen import Seen, Shown
+from peerbot.staff import CHANNEL_GONE, Trouble
+from peerbot.text import Reader
 from tests.stories.conftest import NEEDED
 from tests.stories.stage import Stage
 
 ALL_WELL = "I have all the permissions that I need."
+
+
+def messages(channel_id: str) -> str:
+    """Return the path to which a channel's messages are posted."""
+    return f"/channels/{channel_id}/messages"
 
 
 @pytest.fixture
@@ -190,3 +198,35 @@ async def test_no_reply_speaks_of_a_staff_channel_that_is_gone(stage: Stage) -> 
         assert f"I could not {what}" in seen
         assert "the staff channel is gone. /setup can name another one" in seen
         assert "I've written" not in seen
+
+
+async def test_a_room_that_stays_open_after_the_farewell_is_named(group: Stage) -> None:
+    await group.join(group.maya)
+    await group.ana.press(await group.ana.slash("/group close", group="Tuesday meeting"), "Close the group")
+    path = f"/channels/{group.room()['id']}/permissions/{group.maya.user_id}"
+    group.discord.faults.next("DELETE", path, refusal=missing_permissions())
+    await group.later(days=7, seconds=1)
+    (note,) = group.told()
+    assert f"*Manage Permissions* in <#{group.room()['id']}> (channel settings)" in note
+
+
+@pytest.mark.parametrize("what", ["access", "greeting"])
+async def test_of_a_room_that_is_gone_the_way_to_a_new_one_is_told(group: Stage, what: str) -> None:
+    room = group.room()["id"]
+    method, path = ("PUT", f"/channels/{room}/permissions/{{}}") if what == "access" else ("POST", messages(room))
+    group.discord.faults.next(method, path, refusal=Refusal(404, 10003, "Unknown Channel"))
+    await group.join(group.maya)
+    (note,) = group.told()
+    assert "The room is gone. /group people shows *Make a new room*." in note
+    assert "/setup" not in note
+
+
+def test_a_place_that_nobody_knows_leaves_no_hole_in_the_sentence() -> None:
+    for kind in ("groups.access", "groups.welcome", "desk.post"):
+        said = Reader().say(what_to_do(Trouble(1, kind, "forbidden 50013", None, "Tuesday")))
+        assert "in that channel (channel settings)" in said.replace("In that", "in that")
+
+
+def test_of_a_closed_group_whose_room_is_gone_nothing_is_asked() -> None:
+    said = Reader().say(what_to_do(Trouble(1, "groups.closed", CHANNEL_GONE, 9, "Tuesday")))
+    assert said == "The room is gone, so there is nothing left to do."
