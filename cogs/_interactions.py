@@ -20,6 +20,8 @@ import aiohttp
 import discord
 from discord import app_commands, ui
 
+from cogs import _typed as typed
+from cogs._typed import Filled
 from peerbot.bot import PeerBot
 from peerbot.database import saved
 from peerbot.errors import DatabaseBusy, NotAllowed, OutcomeUnknown, PeerbotError
@@ -52,6 +54,8 @@ class Answer:
     def __init__(self, interaction: Anyone) -> None:
         self.interaction = interaction
         self.bot = cast("PeerBot", interaction.client)
+        self.ways: list[ui.Item[Any]] = []
+        """What can be done when this goes wrong."""
         self._lock = asyncio.Lock()
         self._placeholder = False
 
@@ -186,7 +190,7 @@ async def _explain(answer: Answer, problem: Exception) -> None:
         log.error("Interaction failed. Reference: %s", reference, exc_info=problem)
         text = _("Something went wrong on our side. You did nothing wrong. Reference: {reference}", reference=reference)
     try:
-        await answer.reply(text)
+        await answer.reply(Card().text(answer.say(text)).row(*answer.ways) if answer.ways else text)
     except UNSENT:
         log.warning("A person could not be told about an error: Discord did not take the answer.")
 
@@ -323,36 +327,20 @@ COMPONENTS: dict[str, type[PersistentButton | PersistentSelect]] = {}
 """Every button and menu by its verb; a class that is defined is known."""
 
 
-class Filled:
-    """What a person filled in a form, by the ids of its fields."""
-
-    def __init__(self, interaction: Anyone) -> None:
-        submitted = cast("dict[str, Any]", interaction.data)
-        self._values: dict[str, list[str]] = {}
-        for label in submitted["components"]:
-            field = label.get("component")
-            if field is not None:
-                value = field["values"] if "values" in field else field.get("value")
-                self._values[field["custom_id"]] = value if isinstance(value, list) else [value] if value else []
-
-    def text(self, field: str) -> str:
-        """Return what was typed or chosen, or an empty text."""
-        return next(iter(self._values.get(field, [])), "")
-
-    def id(self, field: str) -> int:
-        """Return the id of the role, channel or member that was chosen, or 0."""
-        return int(self.text(field) or 0)
-
-
 Submit = Callable[[Answer, str, Filled], Awaitable[None]]
-FORMS: dict[str, tuple[re.Pattern[str], Submit]] = {}
+Opens = Callable[[Reader, str], ui.Modal]
+FORMS: dict[str, tuple[re.Pattern[str], Submit, Opens | None]] = {}
 
 
-def submits(name: str, *, state: str = "0") -> Callable[[Submit], Submit]:
-    """Register what happens when the form of this name is sent, and what its state looks like."""
+def submits(name: str, *, state: str = "0", opens: Opens | None = None) -> Callable[[Submit], Submit]:
+    """Register what happens when the form of this name is sent, and what its state looks like.
+
+    With `opens`, which returns the form with a state, what was typed is not lost when it is refused. Not for members'
+    words.
+    """
 
     def register(function: Submit) -> Submit:
-        FORMS[name] = (re.compile(state), function)
+        FORMS[name] = (re.compile(state), function, opens)
         return function
 
     return register
@@ -386,11 +374,34 @@ async def route(interaction: Anyone) -> None:
 
 async def _submit(answer: Answer, custom_id: str) -> None:
     _form, name, state, _token = (custom_id.split("/") + [""] * 3)[:4]
-    states, submit = FORMS.get(name, (None, None))
+    states, submit, opens = FORMS.get(name, (None, None, None))
     if states is None or submit is None or not states.fullmatch(state):
         await answer.reply(OLD_FORM)
-    else:
-        await submit(answer, state, Filled(answer.interaction))
+        return
+    filled = Filled(answer.interaction)
+    try:
+        await submit(answer, state, filled)
+    except Exception:
+        if opens is not None and not saved.get():
+            token = typed.keep(typed.Refused(answer.interaction.user.id, name, state, filled))
+            answer.ways = [AgainButton(token, answer.reader)]
+        raise
+
+
+class AgainButton(PersistentButton, verb="forms:again", label=_("Open the form again"), state=typed.WORD):
+    """Open a form that was refused, with what was typed in it."""
+
+    defers = False
+
+    async def press(self, answer: Answer) -> None:
+        refused = typed.find(self.state, answer.interaction.user.id)
+        opens = FORMS[refused.name][2] if refused is not None else None
+        if refused is None or opens is None:
+            await answer.reply(OLD_FORM)
+            return
+        opened = opens(answer.reader, refused.state)
+        typed.fill(opened, refused.filled, answer.interaction.guild)
+        await answer.ask(opened)
 
 
 Suggest = Callable[[Anyone, str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]

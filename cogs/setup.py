@@ -66,7 +66,7 @@ def basics_form(reader: Reader, guild: Guild | None) -> ui.Modal:
     )
 
 
-def words_form(reader: Reader, guild: Guild) -> ui.Modal:
+def words_form(reader: Reader, danger_policy: str = "", reading_hours: str = "") -> ui.Modal:
     """Return the form with the server's own words of the agreement."""
     return form(
         "setup:words",
@@ -80,13 +80,13 @@ def words_form(reader: Reader, guild: Guild) -> ui.Modal:
                 style=discord.TextStyle.paragraph,
                 required=False,
                 max_length=rules.LONGEST_WORDS,
-                default=guild.danger_policy,
+                default=danger_policy,
             ),
         ),
         ui.Label(
             text=reader.say(_("When do facilitators read messages?")),
             description=reader.say(_("For example: most evenings, 6 to 9 pm New York.")),
-            component=ui.TextInput(custom_id="hours", required=False, max_length=120, default=guild.reading_hours),
+            component=ui.TextInput(custom_id="hours", required=False, max_length=120, default=reading_hours),
         ),
     )
 
@@ -247,7 +247,7 @@ class WordsButton(PersistentButton, verb="setup:words", label=_("Agreement")):
 
     async def press(self, answer: Answer) -> None:
         guild = await _managed(answer)
-        await answer.ask(words_form(answer.reader, guild))
+        await answer.ask(words_form(answer.reader, guild.danger_policy, guild.reading_hours))
 
 
 class CountriesButton(PersistentButton, verb="setup:countries", label=_("Help lines")):
@@ -275,7 +275,7 @@ def countries_form(reader: Reader, names: str) -> ui.Modal:
     )
 
 
-@submits("setup:basics")
+@submits("setup:basics", opens=lambda reader, _state: basics_form(reader, None))
 async def save_basics(answer: Answer, _state: str, filled: Filled) -> None:
     """Keep the five answers and say what is missing."""
     actor, server = answer.actor, answer.interaction.guild
@@ -299,7 +299,7 @@ async def save_basics(answer: Answer, _state: str, filled: Filled) -> None:
     await answer.show(_card(answer, guild))
 
 
-@submits("setup:words")
+@submits("setup:words", opens=lambda reader, _state: words_form(reader))
 async def save_words(answer: Answer, _state: str, filled: Filled) -> None:
     """Keep the server's own words."""
     async with answer.bot.db.begin() as session:
@@ -313,7 +313,7 @@ async def save_words(answer: Answer, _state: str, filled: Filled) -> None:
     await answer.show(_card(answer, guild))
 
 
-@submits("setup:countries")
+@submits("setup:countries", opens=lambda reader, _state: countries_form(reader, ""))
 async def save_countries(answer: Answer, _state: str, filled: Filled) -> None:
     """Keep the countries, by name."""
     async with answer.bot.db.begin() as session:

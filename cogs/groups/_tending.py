@@ -66,6 +66,14 @@ def details_form(name: str, state: str, title: Text, reader: Reader, view: direc
     )
 
 
+def _new_form(reader: Reader, state: str) -> ui.Modal:
+    return details_form("groups:new", state, _("New group"), reader, None)
+
+
+def _edit_form(reader: Reader, state: str) -> ui.Modal:
+    return details_form("groups:edit", state, _("Change the group"), reader, None)
+
+
 def _details(filled: Filled, hello: str) -> Details:
     return Details.checked(
         name=filled.text("name"),
@@ -84,7 +92,7 @@ async def ask_new(answer: Answer, *, room: discord.TextChannel | None, role: dis
         require_facilitator(await guild_of(session, actor.guild_id), actor)
     _require_usable(answer, room.id if room else 0, role.id if role else 0)
     state = f"{room.id if room else 0}-{role.id if role else 0}-{int(hello)}"
-    await answer.ask(details_form("groups:new", state, _("New group"), answer.reader, None))
+    await answer.ask(_new_form(answer.reader, state))
 
 
 def _require_usable(answer: Answer, room_id: int, role_id: int) -> None:
@@ -110,7 +118,7 @@ def _require_usable(answer: Answer, room_id: int, role_id: int) -> None:
             raise NotValid(_("That role brings permissions with it. Please choose one that brings none."))
 
 
-@submits("groups:new", state=r"\d{1,19}-\d{1,19}-[01]")
+@submits("groups:new", state=r"\d{1,19}-\d{1,19}-[01]", opens=_new_form)
 async def create(answer: Answer, state: str, filled: Filled) -> None:
     """Create the group, make its room, and say what there is now."""
     bot, actor = answer.bot, answer.actor
@@ -160,7 +168,7 @@ async def ask_edit(answer: Answer, words: str, *, hello: bool | None) -> None:
     await answer.ask(details_form("groups:edit", state, _("Change the group"), answer.reader, roster.group))
 
 
-@submits("groups:edit", state=rf"{ROW_ID}-[01]")
+@submits("groups:edit", state=rf"{ROW_ID}-[01]", opens=_edit_form)
 async def edit(answer: Answer, state: str, filled: Filled) -> None:
     """Change the group."""
     group_id, hello = state.split("-")
