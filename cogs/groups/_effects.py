@@ -170,6 +170,15 @@ class GroupEffects:
             return await groups.find(session, delivery), await settings_of.find(session, delivery.guild_id)
 
 
+def stands_outside(server: discord.Guild | None, panel_id: int, room_id: int) -> bool:
+    """Return whether a room had to be made outside the panel's category, because that is full."""
+    panel = server.get_channel(panel_id) if server is not None else None
+    category = panel.category if panel is not None else None
+    if category is None or len(category.channels) < FULL_CATEGORY:
+        return False
+    return all(channel.id != room_id for channel in category.channels)
+
+
 def people_let_in(server: discord.Guild, room_id: int) -> set[int] | None:
     """Return the users whom a channel lets in by a permission of their own; None when the channel is gone."""
     channel = server.get_channel(room_id)

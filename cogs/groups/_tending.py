@@ -8,10 +8,12 @@ from discord import ui
 from cogs._interactions import ROW_ID, Answer, Card, Filled, form, submits
 from cogs._outbox import told_staff
 from cogs.groups import _buttons as buttons
+from cogs.groups import _effects as effects
 from peerbot import cards, directory, groups, rooms
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import NotAllowed, NotValid
 from peerbot.groups import LONGEST, MOST_SEATS, Details
+from peerbot.models import Guild
 from peerbot.rights import guild_of, require_facilitator
 from peerbot.text import Reader, Text, _, channel_mention
 
@@ -150,12 +152,20 @@ async def create(answer: Answer, state: str, filled: Filled) -> None:
     else:
         room = channel_mention(made_id)
         lines += [answer.say(_("Its room: {room}. Only its members and facilitators see it.", room=room))]
+        lines += _category_lines(answer, guild, made_id)
     lines += [
         answer.say(_("Members find it with /groups now. You look after it. To add someone who helps, press *People*."))
     ]
     card = Card().boxed().text("\n".join(lines))
     post, people = buttons.PostCardButton, buttons.PeopleButton
     await answer.reply(card.row(post(created.group_id, answer.reader), people(created.group_id, answer.reader)))
+
+
+def _category_lines(answer: Answer, guild: Guild, room_id: int | None) -> list[str]:
+    if room_id is None or not effects.stands_outside(answer.interaction.guild, guild.panel_channel_id, room_id):
+        return []
+    most = effects.FULL_CATEGORY
+    return [answer.say(_("It stands outside the panel's category, which is full: Discord allows {most}.", most=most))]
 
 
 async def ask_edit(answer: Answer, words: str, *, hello: bool | None) -> None:
@@ -240,7 +250,10 @@ async def new_room(answer: Answer, state: str) -> None:
         guild = await guild_of(session, answer.actor.guild_id)
     outcome = await bot.dispatcher.outcome(planned)
     if isinstance(outcome, Sent):
-        await answer.reply(_("There is a new room. Everyone with a seat is being let in."))
+        async with bot.db.read() as session:
+            made_id = await directory.room_of(session, guild.guild_id, int(state))
+        lines = [answer.say(_("There is a new room. Everyone with a seat is being let in."))]
+        await answer.reply(Card().text("\n".join([*lines, *_category_lines(answer, guild, made_id)])))
     elif isinstance(outcome, Gone):
         why = told_staff(answer, guild.staff_channel_id)
         await answer.reply(_("I could not make a room. {why}", why=why))

@@ -17,6 +17,7 @@ from tests.stories.conftest import NEEDED
 from tests.stories.stage import Stage
 
 ALL_WELL = "I have all the permissions that I need."
+OUTSIDE = "It stands outside the panel's category, which is full: Discord allows 50."
 
 
 def messages(channel_id: str) -> str:
@@ -230,3 +231,23 @@ def test_a_place_that_nobody_knows_leaves_no_hole_in_the_sentence() -> None:
 def test_of_a_closed_group_whose_room_is_gone_nothing_is_asked() -> None:
     said = Reader().say(what_to_do(Trouble(1, "groups.closed", CHANNEL_GONE, 9, "Tuesday")))
     assert said == "The room is gone, so there is nothing left to do."
+
+
+async def test_a_room_that_had_to_stand_outside_a_full_category_is_said_to(stage: Stage) -> None:
+    category = stage.guild.add_channel("Groups", 4)
+    stage.guild.edit_channel(int(stage.panel["id"]), parent_id=category["id"])
+    for number in range(48):
+        stage.guild.add_channel(f"other-{number}", parent_id=int(category["id"]))
+    await stage.world.settle()
+    assert OUTSIDE not in await stage.new_group(), "it is the fiftieth"
+    assert stage.room()["parent_id"] == category["id"]
+    assert OUTSIDE in await stage.new_group("Quiet hour")
+    assert stage.room("quiet-hour").get("parent_id") is None
+    stage.guild.remove_channel(int(stage.room("quiet-hour")["id"]))
+    await stage.world.settle()
+    people = await stage.people_of("Quiet hour")
+    assert OUTSIDE in await stage.ana.press(people, "Make a new room")
+    stage.guild.remove_channel(int(stage.room("quiet-hour")["id"]))
+    stage.guild.remove_channel(int(stage.room("other-1")["id"]))
+    await stage.world.settle()
+    assert OUTSIDE not in await stage.ana.press(await stage.people_of("Quiet hour"), "Make a new room")
