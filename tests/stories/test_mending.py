@@ -11,6 +11,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.refusals import Refusal, missing_permissions
 from peerbot.rehearsal.seen import Seen, Shown
+from peerbot.rehearsal.wire import Wire
 from peerbot.staff import CHANNEL_GONE, Trouble
 from peerbot.text import Reader
 from tests.stories.conftest import NEEDED
@@ -162,6 +163,16 @@ async def test_an_open_group_is_meant_before_a_closed_one_of_its_name(group: Sta
     assert "has closed" not in people
 
 
+async def another_staff_channel(stage: Stage) -> Wire:
+    """Have the owner choose a new private channel for facilitators; return it."""
+    hidden = {"id": str(stage.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
+    ours = {"id": str(stage.application.bot_id), "type": 1, "allow": str(int(Bit.VIEW_CHANNEL)), "deny": "0"}
+    den = stage.guild.add_channel("den", overwrites=[hidden, ours])
+    await (await stage.olive.slash("/setup")).send({"Where do facilitators talk?": den})
+    await stage.world.settle()
+    return den
+
+
 @pytest.mark.both_databases
 async def test_what_nobody_could_be_told_is_told_in_the_next_staff_channel(group: Stage) -> None:
     await group.new_group("Quiet hour")
@@ -171,17 +182,14 @@ async def test_what_nobody_could_be_told_is_told_in_the_next_staff_channel(group
     group.discord.faults.next("PUT", path, refusal=missing_permissions(), times=2)
     await group.join(group.maya)
     await group.join(group.sam)
-    hidden = {"id": str(group.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
-    ours = {"id": str(group.application.bot_id), "type": 1, "allow": str(int(Bit.VIEW_CHANNEL)), "deny": "0"}
-    den = group.guild.add_channel("den", overwrites=[hidden, ours])
-    await (await group.olive.slash("/setup")).send({"Where do facilitators talk?": den})
-    await group.world.settle()
+    den = await another_staff_channel(group)
     access, room = sorted(group.posted(den), key=lambda note: note.labels, reverse=True)
     assert "I could not change who can see the room of **Tuesday meeting**." in access
     assert "**Quiet hour** has no room." in room
     assert "Done." in await group.olive.press(access, "Try again")
     assert group.maya.can_see(group.room())
     assert group.sam.can_see(group.room())
+    await group.later(seconds=2)
     await (await group.olive.slash("/setup")).send({})
     await group.world.settle()
     assert len(group.posted(den)) == 2, "the same answers again are no news"
@@ -199,6 +207,9 @@ async def test_no_reply_speaks_of_a_staff_channel_that_is_gone(stage: Stage) -> 
         assert f"I could not {what}" in seen
         assert "the staff channel is gone. /setup can name another one" in seen
         assert "I've written" not in seen
+    notes = stage.posted(await another_staff_channel(stage))
+    assert ["I could not make a room" in note for note in notes].count(True) == 1
+    assert ["has no room" in note for note in notes].count(True) == 0, "one note on one trouble"
 
 
 async def test_a_room_that_stays_open_after_the_farewell_is_named(group: Stage) -> None:
