@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -78,13 +78,26 @@ class Desk:
 class ThreadWanted:
     """A private thread that a task needs: where, who is let in, and the one that it had.
 
-    `on_duty` are facilitators who are let in only while they hold the role.
+    `listed` are facilitators who are let in only while they hold the role: those on duty, and who has the task. Anybody
+    else who has it is let in only while they manage the server.
     """
 
     view: TaskView
     parent_id: int
     user_id: int
-    on_duty: tuple[int, ...]
+    listed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ShutOut:
+    """Somebody who looks after a group no more, and the threads that are not theirs to read.
+
+    `too_early`: one of the threads is being opened at this moment, perhaps with them in it.
+    """
+
+    user_id: int
+    thread_ids: tuple[int, ...]
+    too_early: bool
 
 
 async def begin(
@@ -198,7 +211,12 @@ async def follow(
 
 
 async def shut_out(session: AsyncSession, group: Group, member_id: int, *, now: datetime) -> None:
-    """Have somebody who looks after a group no more taken out of its private threads."""
+    """Have somebody who looks after a group no more taken out of its threads; others can claim what they had."""
+    theirs = (Task.guild_id == group.guild_id, *_open(group_id=group.group_id), Task.claimed_by == member_id)
+    await session.execute(
+        update(Task).where(*theirs).values(claimed_by=None, claimed_at=None),
+        execution_options={"synchronize_session": "fetch"},
+    )
     await follow(session, group.guild_id, group_ids=[group.group_id], now=now)
     await deliveries.plan(
         session, "desk.shut_out", f"{group.group_id}:{member_id}", guild_id=group.guild_id, now=now,
@@ -206,14 +224,21 @@ async def shut_out(session: AsyncSession, group: Group, member_id: int, *, now: 
     )  # fmt: skip
 
 
-async def shut_out_of(session: AsyncSession, delivery: Delivery) -> tuple[int, Sequence[int]] | None:
-    """Return the user of a delivery and the threads that are not theirs to read; None when there are none."""
+async def shut_out_of(session: AsyncSession, delivery: Delivery) -> ShutOut | None:
+    """Return who is to be taken out of which threads; None when they look after the group again."""
     member = await session.get(Member, delivery.member_id)
     if member is None or await session.get(Facilitator, (delivery.group_id, delivery.member_id)) is not None:
         return None
     theirs = (Task.group_id == delivery.group_id, Task.thread_id.is_not(None), Task.member_id != member.member_id)
     threads = await session.scalars(select(Task.thread_id).where(*theirs))
-    return members.user_id(session, member), [thread_id for thread_id in threads if thread_id is not None]
+    opening = select(func.count()).where(
+        Delivery.group_id == delivery.group_id, Delivery.kind == "desk.thread", Delivery.state == deliveries.LEASED
+    )
+    return ShutOut(
+        members.user_id(session, member),
+        tuple(thread_id for thread_id in threads if thread_id is not None),
+        (await session.scalars(opening)).one() > 0,
+    )
 
 
 async def let_back_in(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -250,7 +275,10 @@ async def thread_wanted(session: AsyncSession, delivery: Delivery, *, now: datet
     task, group, member, claimer = row
     if task.done_at is not None and task.outcome not in TOLD:
         return None
-    called = await duty.on_duty(session, group.group_id, now=now) if task.done_at is None else []
+    called = list(await duty.on_duty(session, group.group_id, now=now)) if task.done_at is None else []
+    if claimer is not None and claimer not in called:
+        is_listed = await session.get(Facilitator, (group.group_id, claimer.member_id)) is not None
+        called += [claimer] if is_listed else []
     return ThreadWanted(
         _view(session, task, group, member, claimer),
         delivery.channel_id,

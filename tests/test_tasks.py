@@ -11,6 +11,7 @@ from builders import (
     LEO,
     MAYA,
     OTHER_GUILD,
+    OWNER,
     ROLE,
     ROOM,
     actor,
@@ -26,6 +27,7 @@ from peerbot import board, deliveries, departures, duty, facilitators, groups, h
 from peerbot.database import Database
 from peerbot.errors import NotAllowed, NotValid, TaskDone, TaskTaken, TaskUnknown
 from peerbot.models import Delivery, Group, Guild, Member, Task
+from peerbot.tasks import ShutOut
 
 OTHER = 1_200_000_000_000_000_009
 THREAD, BOARD, CARD = 1_300_000_000_000_000_001, 1_300_000_000_000_000_002, 1_300_000_000_000_000_003
@@ -317,7 +319,7 @@ async def test_whoever_is_back_gets_into_the_threads_that_were_opened_meanwhile(
         (thread,) = await planned(session, "desk.thread")
         wanted = await tasks.thread_wanted(session, thread, now=now)
         assert wanted is not None
-        assert (wanted.user_id, wanted.on_duty) == (MAYA, (OTHER,))
+        assert (wanted.user_id, wanted.listed) == (MAYA, (OTHER,))
         await shown(session, begun.task_id, now)
         await ended(session)
         (back,) = await planned(session, "desk.back")
@@ -338,9 +340,61 @@ async def test_a_facilitator_who_is_taken_off_the_list_leaves_the_threads(
         gone = await members.of(session, GUILD, OTHER, now=now)
         await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
         (out,) = await planned(session, "desk.shut_out")
-        assert await tasks.shut_out_of(session, out) == (OTHER, [THREAD])
+        assert await tasks.shut_out_of(session, out) == ShutOut(OTHER, (THREAD,), too_early=False)
         await facilitators.add(session, facilitator(), group.group_id, OTHER, frozenset({ROLE}), now=now)
         assert await tasks.shut_out_of(session, out) is None, "they look after it again"
+
+
+async def test_what_a_facilitator_had_who_is_taken_off_the_list_is_free_again(
+    db: Database, group: Group, task_id: int, now: datetime
+) -> None:
+    async with db.begin() as session:
+        asked = await hello.ask(session, actor(LEO), group.group_id, now=now)
+        await tasks.claim(session, facilitator(OTHER), task_id, now=now)
+        await tasks.claim(session, facilitator(), asked.task_id, now=now)
+        gone = await members.of(session, GUILD, OTHER, now=now)
+        await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
+        for mine, had in ((task_id, None), (asked.task_id, FACILITATOR)):
+            view = await tasks.find(session, GUILD, mine)
+            assert view is not None
+            assert (view.claimed_by, view.claimed_at) == (had, now if had else None)
+        for delivery in await planned(session, "desk.thread"):
+            wanted = await tasks.thread_wanted(session, delivery, now=now)
+            assert wanted is not None
+            assert wanted.listed == (FACILITATOR,)
+    async with db.begin() as session:
+        await tasks.claim(session, facilitator(), task_id, now=now)
+
+
+async def test_shutting_out_waits_for_a_thread_that_is_being_opened(
+    db: Database, group: Group, task_id: int, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await shown(session, task_id, now)
+        gone = await members.of(session, GUILD, OTHER, now=now)
+        (thread,) = await planned(session, "desk.thread")
+        thread.state = deliveries.LEASED
+        await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
+        (out,) = await planned(session, "desk.shut_out")
+        assert await tasks.shut_out_of(session, out) == ShutOut(OTHER, (THREAD,), too_early=True)
+        await ended(session)
+        assert await tasks.shut_out_of(session, out) == ShutOut(OTHER, (THREAD,), too_early=False)
+
+
+async def test_who_has_a_task_off_duty_is_let_in_as_listed_and_who_manages_the_server_is_not(
+    db: Database, task_id: int, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await duty.go_off(session, facilitator(), for_a_week=True, now=now)
+        await tasks.claim(session, facilitator(), task_id, now=now)
+        (delivery,) = await planned(session, "desk.thread")
+        wanted = await tasks.thread_wanted(session, delivery, now=now)
+        assert wanted is not None
+        assert wanted.listed == (OTHER, FACILITATOR)
+        await tasks.claim(session, owner(), task_id, now=now + DAY)
+        wanted = await tasks.thread_wanted(session, delivery, now=now)
+        assert wanted is not None
+        assert (wanted.listed, wanted.view.claimed_by) == ((OTHER,), OWNER)
 
 
 async def test_leaving_the_server_for_a_week_ends_a_task(db: Database, task_id: int, now: datetime) -> None:

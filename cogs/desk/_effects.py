@@ -22,6 +22,8 @@ from peerbot.tasks import TaskView, ThreadWanted
 from peerbot.text import Reader, _
 
 NOT_READY = Retry("not ready", timedelta(seconds=2))
+BEING_OPENED = Retry("thread being opened", timedelta(seconds=2))
+"""Who opens a thread may have read that somebody belongs in it before they were struck off."""
 CHANNEL_GONE = Gone("not found 10003")
 ANSWERS_AT_ONCE = 100
 """User ids that Discord takes in one request for members (gateway-events.mdx)."""
@@ -72,9 +74,7 @@ class DeskEffects:
         thread = await threads.find_thread(server, task.thread_id)
         if thread is not None and task.done_at is not None:
             return thread
-        facilitators = await holders(server, role_id, wanted.on_duty)
-        people = [wanted.user_id, *(user_id for user_id in wanted.on_duty if user_id in facilitators)]
-        people += [task.claimed_by] if task.claimed_by is not None and task.claimed_by not in people else []
+        people = [wanted.user_id, *await readers(server, role_id, wanted)]
         if thread is None:
             name = reader.say(_("Hello {number}", number=thread_number(task)))
             return await threads.open_thread(self.bot, server.id, wanted.parent_id, name, people)
@@ -116,21 +116,41 @@ class DeskEffects:
             return NotNeeded()
         if server is None or server.unavailable:
             return NOT_READY
-        user_id, thread_ids = found
-        for thread_id in thread_ids:
+        for thread_id in found.thread_ids:
             thread = await threads.find_thread(server, thread_id)
             if thread is not None:
-                await threads.remove_person(thread, user_id)
-        return Sent()
+                await threads.remove_person(thread, found.user_id)
+        return BEING_OPENED if found.too_early else Sent()
 
 
 async def holders(server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
     """Return those of some users who are in the server and hold a role now."""
+    return {member.id for member in await _present(server, user_ids) if _holds(member, role_id)}
+
+
+async def readers(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> list[int]:
+    """Return who, besides its person, may be let into a task's thread now."""
+    claimer = wanted.view.claimed_by
+    asked = [*wanted.listed, *([claimer] if claimer is not None and claimer not in wanted.listed else [])]
+    found = {member.id: member for member in await _present(server, asked)}
+    return [
+        user_id
+        for user_id in asked
+        if user_id in found
+        and (
+            (user_id in wanted.listed and _holds(found[user_id], role_id))
+            or (user_id == claimer and found[user_id].guild_permissions.manage_guild)
+        )
+    ]
+
+
+async def _present(server: discord.Guild, user_ids: Collection[int]) -> list[discord.Member]:
     asked = list(user_ids)[:ANSWERS_AT_ONCE]
-    if not asked:
-        return set()
-    found = await server.query_members(user_ids=asked, limit=len(asked), cache=False)
-    return {member.id for member in found if any(role.id == role_id for role in member.roles)}
+    return await server.query_members(user_ids=asked, limit=len(asked), cache=False) if asked else []
+
+
+def _holds(member: discord.Member, role_id: int) -> bool:
+    return any(role.id == role_id for role in member.roles)
 
 
 def thread_number(task: TaskView) -> str:

@@ -237,6 +237,41 @@ async def test_a_facilitator_taken_off_the_list_leaves_the_private_threads(hello
     assert hello.ana.can_see(thread_of(hello.maya))
 
 
+async def test_a_facilitator_taken_off_the_list_has_nothing_any_more_and_is_not_let_in_again(hello: Stage) -> None:
+    await (await hello.ana.press(await hello.people_of(), "Add a facilitator")).send({"Who?": hello.joe})
+    await hello.world.settle()
+    assert "It's yours." in await hello.joe.press(task_card(hello), "I've got this")
+    await hello.world.settle()
+    person = await hello.ana.choose(await hello.people_of(), "Choose a person", "Joe")
+    await hello.ana.press(person, "Take off the list")
+    await hello.world.settle()
+    hello.maya.leaves()
+    await hello.world.settle()
+    hello.maya.rejoins()
+    await hello.later(seconds=5)
+    assert not hello.joe.can_see(thread_of(hello.maya))
+    assert "has this" not in task_card(hello)
+    assert "It's yours." in await hello.ana.press(task_card(hello), "I've got this")
+
+
+async def test_who_has_a_task_is_let_in_only_with_the_role_or_the_server_to_manage(hello: Stage) -> None:
+    thread = thread_of(hello.maya)
+    await hello.olive.press(task_card(hello), "I've got this")
+    await hello.world.settle()
+    assert hello.guild.thread_members[int(thread["id"])].keys() >= {hello.olive.user_id, hello.ana.user_id}
+    await hello.later(days=2)
+    await hello.ana.press(task_card(hello), "I've got this")
+    await hello.world.settle()
+    hello.guild.leave_thread(int(thread["id"]), hello.ana.user_id)
+    hello.guild.take_role(hello.ana.user_id, int(hello.facilitators["id"]))
+    hello.maya.leaves()
+    await hello.world.settle()
+    hello.maya.rejoins()
+    await hello.later(seconds=5)
+    assert hello.maya.can_see(thread)
+    assert not hello.ana.can_see(thread)
+
+
 async def test_the_person_left_the_server_meanwhile(hello: Stage) -> None:
     hello.maya.leaves()
     await hello.world.settle()
