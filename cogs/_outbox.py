@@ -230,6 +230,7 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
         "desk.shut_out": _(
             "I could not take someone out of a private thread of **{group}**.", group=trouble.group_name
         ),
+        "desk.let_go": _("I could not close an old private thread of **{group}**.", group=trouble.group_name),
         "card.post": _("I could not post the card that shows your groups."),
         "card.draw": _("I could not update the card that shows your groups."),
     }

@@ -116,3 +116,8 @@ async def remove_person(thread: discord.Thread, user_id: int) -> None:
             raise
         await thread.edit(archived=False, reason=REASON)
         await thread.remove_user(discord.Object(user_id))
+
+
+def holds(member: discord.Member, role_id: int) -> bool:
+    """Return whether somebody holds a role."""
+    return any(role.id == role_id for role in member.roles)

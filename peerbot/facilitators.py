@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, groups, members, tasks
+from peerbot import access, cards, groups, members, readers, tasks
 from peerbot.errors import NotValid
 from peerbot.line import HOLDING, seat_freed
 from peerbot.models import Facilitator, Membership
@@ -68,7 +68,7 @@ async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: 
         raise NotValid(_("They do not look after this group any more. Nothing was changed."))
     await session.delete(listed)
     await session.flush()
-    await tasks.shut_out(session, group, member_id, now=now)
+    await readers.shut_out(session, group, member_id, now=now)
     await cards.mark(session, group.guild_id, group_id, now=now)
     access_id = await access.follow(session, group, member_id, now=now)
     return Struck(group.name, access_id, sees_on=await facilitates(session, guild, group, actor))

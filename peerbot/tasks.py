@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -86,18 +86,6 @@ class ThreadWanted:
     parent_id: int
     user_id: int
     listed: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ShutOut:
-    """Somebody who looks after a group no more, and the threads that are not theirs to read.
-
-    `too_early`: one of the threads is being opened at this moment, perhaps with them in it.
-    """
-
-    user_id: int
-    thread_ids: tuple[int, ...]
-    too_early: bool
 
 
 async def begin(
@@ -210,37 +198,6 @@ async def follow(
             await plan_thread(session, guild, task, now=now)
 
 
-async def shut_out(session: AsyncSession, group: Group, member_id: int, *, now: datetime) -> None:
-    """Have somebody who looks after a group no more taken out of its threads; others can claim what they had."""
-    theirs = (Task.guild_id == group.guild_id, *_open(group_id=group.group_id), Task.claimed_by == member_id)
-    await session.execute(
-        update(Task).where(*theirs).values(claimed_by=None, claimed_at=None),
-        execution_options={"synchronize_session": "fetch"},
-    )
-    await follow(session, group.guild_id, group_ids=[group.group_id], now=now)
-    await deliveries.plan(
-        session, "desk.shut_out", f"{group.group_id}:{member_id}", guild_id=group.guild_id, now=now,
-        priority=Priority.ACCESS, again=True, group_id=group.group_id, member_id=member_id,
-    )  # fmt: skip
-
-
-async def shut_out_of(session: AsyncSession, delivery: Delivery) -> ShutOut | None:
-    """Return who is to be taken out of which threads; None when they look after the group again."""
-    member = await session.get(Member, delivery.member_id)
-    if member is None or await session.get(Facilitator, (delivery.group_id, delivery.member_id)) is not None:
-        return None
-    theirs = (Task.group_id == delivery.group_id, Task.thread_id.is_not(None), Task.member_id != member.member_id)
-    threads = await session.scalars(select(Task.thread_id).where(*theirs))
-    opening = select(func.count()).where(
-        Delivery.group_id == delivery.group_id, Delivery.kind == "desk.thread", Delivery.state == deliveries.LEASED
-    )
-    return ShutOut(
-        members.user_id(session, member),
-        tuple(thread_id for thread_id in threads if thread_id is not None),
-        (await session.scalars(opening)).one() > 0,
-    )
-
-
 async def let_back_in(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
     """Step: somebody is on duty again, and gets into the threads that were opened meanwhile."""
     member = await session.get(Member, delivery.member_id)
@@ -276,8 +233,8 @@ async def thread_wanted(session: AsyncSession, delivery: Delivery, *, now: datet
     if task.done_at is not None and task.outcome not in TOLD:
         return None
     called = list(await duty.on_duty(session, group.group_id, now=now)) if task.done_at is None else []
-    if claimer is not None and claimer not in called:
-        is_listed = await session.get(Facilitator, (group.group_id, claimer.member_id)) is not None
+    if task.claimed_by is not None and all(each.member_id != task.claimed_by for each in called):
+        is_listed = await session.get(Facilitator, (group.group_id, task.claimed_by)) is not None
         called += [claimer] if is_listed else []
     return ThreadWanted(
         _view(session, task, group, member, claimer),
@@ -351,8 +308,16 @@ async def thread_of(session: AsyncSession, task_id: int) -> int | None:
 
 
 async def purge(session: AsyncSession, *, now: datetime) -> None:
-    """Delete tasks that ended a month ago."""
-    await session.execute(delete(Task).where(Task.done_at < now - KEEP))
+    """Delete tasks that ended a month ago, and leave their threads to the person alone."""
+    old = select(Task).where(Task.done_at < now - KEEP).order_by(Task.group_id, Task.task_id)
+    for task in (await session.scalars(old)).all():
+        if task.thread_id is not None:
+            await deliveries.plan(
+                session, "desk.let_go", f"{task.task_id}:{task.thread_id}", guild_id=task.guild_id, now=now,
+                channel_id=task.thread_id, group_id=task.group_id, member_id=task.member_id,
+            )  # fmt: skip
+        await session.delete(task)
+    await session.flush()
 
 
 async def _require_few(session: AsyncSession, member: Member, now: datetime) -> None:

@@ -23,11 +23,11 @@ from builders import (
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import board, deliveries, departures, duty, facilitators, groups, hello, members, tasks
+from peerbot import board, deliveries, departures, duty, facilitators, groups, hello, members, readers, tasks
 from peerbot.database import Database
 from peerbot.errors import NotAllowed, NotValid, TaskDone, TaskTaken, TaskUnknown
 from peerbot.models import Delivery, Group, Guild, Member, Task
-from peerbot.tasks import ShutOut
+from peerbot.readers import ReaderOf, ShutOut
 
 OTHER = 1_200_000_000_000_000_009
 THREAD, BOARD, CARD = 1_300_000_000_000_000_001, 1_300_000_000_000_000_002, 1_300_000_000_000_000_003
@@ -340,9 +340,13 @@ async def test_a_facilitator_who_is_taken_off_the_list_leaves_the_threads(
         gone = await members.of(session, GUILD, OTHER, now=now)
         await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
         (out,) = await planned(session, "desk.shut_out")
-        assert await tasks.shut_out_of(session, out) == ShutOut(OTHER, (THREAD,), too_early=False)
+        assert await readers.shut_out_of(session, out) == ShutOut(
+            OTHER, is_listed=False, thread_ids=(THREAD,), had=frozenset(), too_early=False
+        )
         await facilitators.add(session, facilitator(), group.group_id, OTHER, frozenset({ROLE}), now=now)
-        assert await tasks.shut_out_of(session, out) is None, "they look after it again"
+        again = await readers.shut_out_of(session, out)
+        assert again is not None
+        assert again.is_listed, "they look after it again"
 
 
 async def test_what_a_facilitator_had_who_is_taken_off_the_list_is_free_again(
@@ -366,6 +370,51 @@ async def test_what_a_facilitator_had_who_is_taken_off_the_list_is_free_again(
         await tasks.claim(session, facilitator(), task_id, now=now)
 
 
+async def test_who_was_shut_out_is_compared_again_only_after_a_thread_was_opened(
+    db: Database, group: Group, task_id: int, now: datetime
+) -> None:
+    async with db.begin() as session:
+        assert await readers.to_compare(session, GUILD) == [], "there is no thread yet"
+        await shown(session, task_id, now)
+        await session.execute(update(Delivery).values(state=deliveries.DONE, ended_at=now))
+        mine, other = await readers.to_compare(session, GUILD)
+        assert (mine.user_id, other.user_id) == (FACILITATOR, OTHER)
+        await tasks.claim(session, facilitator(OTHER), task_id, now=now)
+        await readers.shut_out_all(session, GUILD, [other], now=now)
+        view = await tasks.find(session, GUILD, task_id)
+        assert view is not None
+        assert view.claimed_by is None
+        await session.execute(update(Delivery).values(state=deliveries.DONE, ended_at=now + HOUR))
+        assert await readers.to_compare(session, GUILD) == [mine]
+        thread = update(Delivery).where(Delivery.kind == "desk.thread")
+        await session.execute(thread.values(ended_at=now + 2 * HOUR))
+        assert await readers.to_compare(session, GUILD) == [mine, other]
+        assert await readers.to_compare(session, OTHER_GUILD) == []
+
+
+async def test_who_has_a_task_without_being_listed_is_compared_too(
+    db: Database, group: Group, task_id: int, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await shown(session, task_id, now)
+        await tasks.claim(session, owner(), task_id, now=now)
+        (claimer,) = [each for each in await readers.to_compare(session, GUILD) if not each.is_listed]
+        assert claimer == ReaderOf(group.group_id, claimer.member_id, OWNER, is_listed=False)
+
+
+async def test_the_thread_of_a_task_that_is_forgotten_is_left_to_its_person(
+    db: Database, task_id: int, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await shown(session, task_id, now)
+        await tasks.answer(session, facilitator(), task_id, now=now)
+        await tasks.purge(session, now=now + tasks.KEEP + HOUR)
+        (let_go,) = await planned(session, "desk.let_go")
+        assert let_go.channel_id == THREAD
+        assert await readers.keeper(session, let_go) == MAYA
+        assert await tasks.find(session, GUILD, task_id) is None
+
+
 async def test_shutting_out_waits_for_a_thread_that_is_being_opened(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:
@@ -376,9 +425,13 @@ async def test_shutting_out_waits_for_a_thread_that_is_being_opened(
         thread.state = deliveries.LEASED
         await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
         (out,) = await planned(session, "desk.shut_out")
-        assert await tasks.shut_out_of(session, out) == ShutOut(OTHER, (THREAD,), too_early=True)
+        assert await readers.shut_out_of(session, out) == ShutOut(
+            OTHER, is_listed=False, thread_ids=(THREAD,), had=frozenset(), too_early=True
+        )
         await ended(session)
-        assert await tasks.shut_out_of(session, out) == ShutOut(OTHER, (THREAD,), too_early=False)
+        assert await readers.shut_out_of(session, out) == ShutOut(
+            OTHER, is_listed=False, thread_ids=(THREAD,), had=frozenset(), too_early=False
+        )
 
 
 async def test_who_has_a_task_off_duty_is_let_in_as_listed_and_who_manages_the_server_is_not(

@@ -12,7 +12,7 @@ from datetime import timedelta
 import discord
 
 from cogs import _threads as threads
-from peerbot import board, tasks
+from peerbot import board, readers, tasks
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -42,6 +42,7 @@ class DeskEffects:
         outbox.effect("desk.thread", self.open_thread)
         outbox.effect("desk.board", self.open_board)
         outbox.effect("desk.shut_out", self.shut_out)
+        outbox.effect("desk.let_go", self.let_go)
         outbox.step("desk.back", tasks.let_back_in)
 
     async def open_thread(self, delivery: Delivery) -> Outcome:
@@ -74,7 +75,7 @@ class DeskEffects:
         thread = await threads.find_thread(server, task.thread_id)
         if thread is not None and task.done_at is not None:
             return thread
-        people = [wanted.user_id, *await readers(server, role_id, wanted)]
+        people = [wanted.user_id, *await let_in(server, role_id, wanted)]
         if thread is None:
             name = reader.say(_("Hello {number}", number=thread_number(task)))
             return await threads.open_thread(self.bot, server.id, wanted.parent_id, name, people)
@@ -108,27 +109,49 @@ class DeskEffects:
         return Sent()
 
     async def shut_out(self, delivery: Delivery) -> Outcome:
-        """Take somebody out of the private threads of a group that they look after no more."""
+        """Take somebody out of the private threads of a group that they may not read any more."""
         async with self.bot.db.read(wait=BACKGROUND) as session:
-            found = await tasks.shut_out_of(session, delivery)
+            found = await readers.shut_out_of(session, delivery)
+            guild = await settings_of.find(session, delivery.guild_id)
         server = self.bot.get_guild(delivery.guild_id)
-        if found is None:
+        if found is None or guild is None:
             return NotNeeded()
         if server is None or server.unavailable:
             return NOT_READY
+        (member, *_more) = [*await _present(server, [found.user_id]), None]
+        if member is not None and found.is_listed and threads.holds(member, guild.facilitator_role_id):
+            return NotNeeded()
+        keeps = found.had if member is not None and member.guild_permissions.manage_guild else frozenset[int]()
         for thread_id in found.thread_ids:
-            thread = await threads.find_thread(server, thread_id)
+            thread = await threads.find_thread(server, thread_id) if thread_id not in keeps else None
             if thread is not None:
                 await threads.remove_person(thread, found.user_id)
         return BEING_OPENED if found.too_early else Sent()
 
+    async def let_go(self, delivery: Delivery) -> Outcome:
+        """Leave the thread of a task that is forgotten to its person, and let it sleep."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            person = await readers.keeper(session, delivery)
+        server = self.bot.get_guild(delivery.guild_id)
+        if server is None or server.unavailable:
+            return NOT_READY
+        thread = await threads.find_thread(server, delivery.channel_id)
+        if person is None or thread is None:
+            return NotNeeded()
+        others = [each.id for each in await thread.fetch_members() if each.id not in {person, server.me.id}]
+        for user_id in others:
+            await threads.remove_person(thread, user_id)
+        if others:
+            await thread.edit(archived=True, reason=threads.REASON)
+        return Sent()
+
 
 async def holders(server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
     """Return those of some users who are in the server and hold a role now."""
-    return {member.id for member in await _present(server, user_ids) if _holds(member, role_id)}
+    return {member.id for member in await _present(server, user_ids) if threads.holds(member, role_id)}
 
 
-async def readers(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> list[int]:
+async def let_in(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> list[int]:
     """Return who, besides its person, may be let into a task's thread now."""
     claimer = wanted.view.claimed_by
     asked = [*wanted.listed, *([claimer] if claimer is not None and claimer not in wanted.listed else [])]
@@ -138,7 +161,7 @@ async def readers(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> 
         for user_id in asked
         if user_id in found
         and (
-            (user_id in wanted.listed and _holds(found[user_id], role_id))
+            (user_id in wanted.listed and threads.holds(found[user_id], role_id))
             or (user_id == claimer and found[user_id].guild_permissions.manage_guild)
         )
     ]
@@ -147,10 +170,6 @@ async def readers(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> 
 async def _present(server: discord.Guild, user_ids: Collection[int]) -> list[discord.Member]:
     asked = list(user_ids)[:ANSWERS_AT_ONCE]
     return await server.query_members(user_ids=asked, limit=len(asked), cache=False) if asked else []
-
-
-def _holds(member: discord.Member, role_id: int) -> bool:
-    return any(role.id == role_id for role in member.roles)
 
 
 def thread_number(task: TaskView) -> str:

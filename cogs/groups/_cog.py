@@ -9,15 +9,19 @@ import discord
 from discord import app_commands
 from discord.ext import commands, tasks
 
+from cogs import _threads as threads
 from cogs._interactions import Answer, answering, suggesting
 from cogs.groups import _effects as effects
 from cogs.groups import _joining as joining
 from cogs.groups import _people as people_of
 from cogs.groups import _tending as tending
-from peerbot import access, cards, departures, directory, staff
+from peerbot import access, cards, departures, directory, readers, staff
+from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
+from peerbot.models import Guild
+from peerbot.readers import ReaderOf
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +186,7 @@ class Groups(commands.Cog):
                 ids = [member.id for member in present]
                 await departures.compare(session, server.id, asked, ids, now=self.bot.clock.now())
         await self._compare_rooms(server, roles)
+        await self._compare_readers(server)
 
     async def _compare_rooms(self, server: discord.Guild, roles: dict[int, set[int]]) -> None:
         now = self.bot.clock.now()
@@ -204,6 +209,27 @@ class Groups(commands.Cog):
                 await access.mend(session, room.group_id, [members[user_id] for user_id in drifted], now=now)
                 if found:
                     await staff.tell_strangers(session, server.id, room.group_id, now=now)
+
+    async def _compare_readers(self, server: discord.Guild) -> None:
+        """Have whoever lost the facilitator role taken out of private threads.
+
+        Discord tells of a lost role only for members whom the library keeps, and it keeps none.
+        """
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, server.id)
+            found = await readers.to_compare(session, server.id)
+        for first in range(0, len(found) if guild is not None else 0, effects.ANSWERS_AT_ONCE):
+            some = found[first : first + effects.ANSWERS_AT_ONCE]
+            asked = sorted({each.user_id for each in some})
+            here = {each.id: each for each in await server.query_members(user_ids=asked, limit=len(asked), cache=False)}
+            lost = [
+                each
+                for each in some
+                if each.user_id in here and guild is not None and not _reads(here[each.user_id], each, guild)
+            ]
+            if lost:
+                async with self.bot.db.begin(wait=BACKGROUND) as session:
+                    await readers.shut_out_all(session, server.id, lost, now=self.bot.clock.now())
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
@@ -235,6 +261,12 @@ class Groups(commands.Cog):
             return
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             await staff.tell_room_gone(session, channel.guild.id, channel.id, now=self.bot.clock.now())
+
+
+def _reads(member: discord.Member, reader: ReaderOf, guild: Guild) -> bool:
+    """Return whether somebody may be in private threads now: as a facilitator, or who manages the server."""
+    is_facilitator = reader.is_listed and threads.holds(member, guild.facilitator_role_id)
+    return is_facilitator or member.guild_permissions.manage_guild
 
 
 def _drifted(server: discord.Guild, room: access.Room, let_in: set[int], roles: dict[int, set[int]]) -> set[int]:

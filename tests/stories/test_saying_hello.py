@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from peerbot import tasks
 from peerbot.rehearsal import wire
 from peerbot.rehearsal.permissions import Bit
 from tests.stories.conftest import NEEDED
@@ -270,6 +272,53 @@ async def test_who_has_a_task_is_let_in_only_with_the_role_or_the_server_to_mana
     await hello.later(seconds=5)
     assert hello.maya.can_see(thread)
     assert not hello.ana.can_see(thread)
+
+
+async def test_who_lost_the_role_is_out_of_the_private_threads_once_the_server_is_compared(hello: Stage) -> None:
+    thread = thread_of(hello.maya)
+    await hello.ana.press(task_card(hello), "I've got this")
+    hello.guild.take_role(hello.ana.user_id, int(hello.facilitators["id"]))
+    await hello.restart()
+    await hello.later(seconds=5)
+    assert not hello.ana.can_see(thread)
+    assert "has this" not in task_card(hello)
+    with hello.requests() as made:
+        await hello.restart()
+        await hello.later(seconds=5)
+    assert not [each for each in made if str(thread["id"]) in each], "nothing has changed since"
+    hello.guild.give_role(hello.ana.user_id, int(hello.facilitators["id"]))
+    assert "It's yours." in await hello.ana.press(task_card(hello), "I've got this")
+    await hello.world.settle()
+    assert hello.ana.can_see(thread)
+    hello.guild.take_role(hello.ana.user_id, int(hello.facilitators["id"]))
+    await hello.restart()
+    await hello.later(seconds=5)
+    assert not hello.ana.can_see(thread)
+    hello.expected_mentions = ["Ana"]
+
+
+async def test_who_manages_the_server_keeps_the_threads_of_the_tasks_they_have(hello: Stage) -> None:
+    inside = hello.guild.thread_members[int(thread_of(hello.maya)["id"])]
+    await hello.olive.press(task_card(hello), "I've got this")
+    await hello.world.settle()
+    await hello.restart()
+    await hello.later(seconds=5)
+    assert hello.olive.user_id in inside
+    assert f"{hello.olive.mention} has this." in task_card(hello)
+
+
+async def test_a_month_after_its_end_a_private_thread_is_its_persons_alone(hello: Stage) -> None:
+    thread = thread_of(hello.maya)
+    await hello.ana.press(task_card(hello), "Welcome in")
+    await hello.world.settle()
+    assert hello.ana.can_see(thread)
+    assert hello.db is not None
+    async with hello.db.begin() as session:
+        await tasks.purge(session, now=hello.clock.now() + timedelta(days=31))
+    await hello.later(days=31, seconds=5)
+    inside = hello.guild.thread_members[int(thread["id"])]
+    assert inside.keys() == {hello.maya.user_id, hello.application.bot_id}
+    assert hello.guild.threads[int(thread["id"])]["thread_metadata"]["archived"]
 
 
 async def test_the_person_left_the_server_meanwhile(hello: Stage) -> None:
