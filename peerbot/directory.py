@@ -122,17 +122,39 @@ async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView
 
 
 async def page(
-    session: AsyncSession, guild_id: int, *, number: int = 0, topic: str = "", free: bool = False, size: int = PAGE
+    session: AsyncSession,
+    guild_id: int,
+    *,
+    number: int = 0,
+    topic: str = "",
+    free: bool = False,
+    without: int | None = None,
+    size: int = PAGE,
 ) -> Page:
-    """Return one page of open groups by name, of a topic and with a free seat where that is asked."""
+    """Return one page of open groups by name, of a topic and with a free seat where that is asked.
+
+    `without` leaves the groups of a member out: where they are or hope to be, that they look after, or where they were
+    told no.
+    """
     asked: list[ColumnElement[bool]] = [Group.state == "open"]
     if topic:
         asked.append(func.lower(Group.topic) == func.lower(topic))  # SQLite folds no letter but A to Z
     if free:
         asked.append(_taken() + _ahead() < Group.capacity)
+    if without is not None:
+        known = select(Membership.group_id).where(Membership.member_id == without)
+        asked.append(
+            Group.group_id.not_in(known.union(select(Facilitator.group_id).where(Facilitator.member_id == without)))
+        )
     wanted = _views(guild_id).where(*asked).order_by(Group.name_key).offset(number * size).limit(size + 1)
     rows = (await session.execute(wanted)).all()
     return Page(tuple(_view(*row) for row in rows[:size]), number, len(rows) > size)
+
+
+async def others(session: AsyncSession, guild_id: int, user_id: int, *, size: int) -> Page:
+    """Return the first groups with a free seat that somebody could go to instead."""
+    me = await members.find(session, guild_id, user_id)
+    return await page(session, guild_id, free=True, without=me.member_id if me is not None else None, size=size)
 
 
 async def topics(session: AsyncSession, guild_id: int, *, like: str = "") -> Sequence[str]:

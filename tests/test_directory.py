@@ -6,11 +6,14 @@ from datetime import datetime
 
 import pytest
 from builders import (
+    AGREED,
     FACILITATOR,
     GUILD,
     LEO,
     MAYA,
     OTHER_GUILD,
+    OWNER,
+    ROLE,
     ROOM,
     actor,
     facilitator,
@@ -20,7 +23,7 @@ from builders import (
     seat,
 )
 
-from peerbot import directory, groups
+from peerbot import directory, facilitators, groups, members
 from peerbot.database import Database
 from peerbot.errors import GroupUnknown
 from peerbot.models import Guild
@@ -62,6 +65,24 @@ async def test_groups_are_found_by_topic_and_by_free_seat(db: Database, ids: dic
     assert await names(db, topic="rest") == (["Dawn", "Fern", "Harbour"], False)
     assert await names(db, topic="Ängste", free=True) == (["Candle", "Ember", "Garden"], False)
     assert await names(db, topic="%") == ([], False)
+
+
+async def test_groups_where_somebody_is_or_was_told_no_or_looks_after_are_left_out_for_them(
+    db: Database, ids: dict[str, int], now: datetime
+) -> None:
+    async with db.begin() as session:
+        for name in ("Candle", "Dawn"):
+            await groups.sign_up(session, actor(LEO), ids[name], agreed=AGREED, now=now)
+        leo = await members.of(session, GUILD, LEO, now=now)
+        await groups.remove(session, facilitator(), ids["Candle"], leo.member_id, now=now)
+        await facilitators.add(session, facilitator(), ids["Ember"], LEO, frozenset({ROLE}), now=now)
+    assert (await names(db, free=True))[0] == ["Candle", "Ember", "Fern", "Garden", "Harbour"]
+    assert await names(db, without=leo.member_id) == (["Anchor", "Fern", "Garden", "Harbour"], False)
+    async with db.read() as session:
+        shown = await directory.others(session, GUILD, LEO, size=2)
+        assert [group.name for group in shown.groups] == ["Fern", "Garden"]
+        shown = await directory.others(session, GUILD, OWNER, size=2)
+        assert [group.name for group in shown.groups] == ["Candle", "Ember"]
 
 
 async def test_topics_are_offered_while_somebody_types(db: Database, ids: dict[str, int]) -> None:

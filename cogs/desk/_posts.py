@@ -136,7 +136,9 @@ class DeskPosts:
         async with self.bot.db.read(wait=BACKGROUND) as session:
             standing = await hello.standing(session, delivery)
             guild = await settings_of.find(session, delivery.guild_id)
-            page = await directory.page(session, delivery.guild_id, free=True, size=OTHERS + 1)
+            page = await directory.page(
+                session, delivery.guild_id, free=True, without=delivery.member_id, size=OTHERS + 1
+            )
         others = [group for group in page.groups if group.group_id != delivery.group_id][:OTHERS]
         if standing is None or guild is None:
             return None

@@ -72,7 +72,7 @@ async def _show_full(answer: Answer, actor: Actor, group_id: int) -> None:
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
         view = await directory.view(session, actor.guild_id, group_id)
-        others = await directory.page(session, actor.guild_id, free=True, size=MOST_OTHERS)
+        others = await directory.others(session, actor.guild_id, actor.user_id, size=MOST_OTHERS)
     ways = line_cards.ways(guild, answer.reader, in_server=in_server(answer))
     await answer.show(cards.full_card(view, others if in_server(answer) else None, guild, answer.reader, ways))
 
@@ -82,7 +82,7 @@ async def show_place(answer: Answer, actor: Actor, group_id: int, note: Text | N
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
         place = await seats.place(session, actor, group_id)
-        others = await directory.page(session, actor.guild_id, free=True, size=MOST_OTHERS)
+        others = await directory.others(session, actor.guild_id, actor.user_id, size=MOST_OTHERS)
     shown = others if in_server(answer) else None
     await answer.show(line_cards.place_card(place, shown, guild, answer.reader, note))
 

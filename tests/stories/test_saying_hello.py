@@ -173,6 +173,19 @@ async def test_not_this_group_is_asked_twice_and_told_kindly_with_other_groups(h
     hello.expected_mentions = ["Ana", "Ana"]
 
 
+async def test_a_group_that_said_no_is_not_shown_as_another_one(hello: Stage) -> None:
+    await hello_group(hello, "Alpha")
+    await says_hello(hello, hello.maya, "Alpha")
+    for name in ("Alpha", "Tuesday meeting"):
+        (card,) = [seen for seen in tasks_shown(hello) if name in seen]
+        await hello.ana.press(await hello.ana.press(card, "Not this group"), "Not this group")
+        await hello.world.settle()
+    told = [said(hello, thread)[-1] for thread in threads_of(hello.maya)]
+    assert [seen.labels for seen in told] == [["All groups", "Help now"]] * 2
+    assert all("Other groups: /groups." in seen for seen in told)
+    hello.expected_mentions = ["Ana", "Ana"]
+
+
 async def test_a_hello_can_be_taken_back(hello: Stage) -> None:
     mine = await hello.maya.slash("/my")
     assert f"A facilitator writes to you in <#{thread_of(hello.maya)['id']}>, then you join." in mine
