@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 import discord
 
-from cogs._threads import REASON, THREAD_ARCHIVED, open_thread
+from cogs._threads import REASON, THREAD_ARCHIVED, open_thread, out_of_sight
 from peerbot import deliveries, reach
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -116,7 +116,9 @@ class Letters:
         """Send into the member's private thread; return None when it was deleted, so that one is to be made."""
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return NOT_READY
+            # A letter of a server that sent peerbot away is nobody's any more.
+            waits = out_of_sight(self.bot, server)
+            return (await self._sent_before(delivery) or waits) if isinstance(waits, NotNeeded) else waits
         thread_id = way.thread_id
         if thread_id is None:
             name = way.reader.say(_("For you ({code})", code=Verbatim(way.code)))

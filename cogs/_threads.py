@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import discord
 
 from peerbot.bot import PeerBot
+from peerbot.dispatcher import NotNeeded, Outcome, Retry
 
 REASON = "peerbot: private thread"
 """What the audit log says; moderators read it, so it says nothing more."""
@@ -17,6 +18,7 @@ KEPT_OPEN = 10080
 """Minutes without a message after which Discord archives a thread: a week, the longest that there is."""
 THREAD_ARCHIVED = 50083
 PERSON_GONE = frozenset({10007, 10013})
+NOT_IN_SIGHT = Retry("server not in sight")
 
 
 async def open_thread(
@@ -121,3 +123,8 @@ async def remove_person(thread: discord.Thread, user_id: int) -> None:
 def holds(member: discord.Member, role_id: int) -> bool:
     """Return whether somebody holds a role."""
     return any(role.id == role_id for role in member.roles)
+
+
+def out_of_sight(bot: PeerBot, server: discord.Guild | None) -> Outcome:
+    """Return what becomes of a delivery whose server is not in sight: nothing, if peerbot was sent away from it."""
+    return NotNeeded() if server is None and bot.is_ready() else NOT_IN_SIGHT

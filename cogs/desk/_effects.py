@@ -21,7 +21,6 @@ from peerbot.models import Delivery
 from peerbot.tasks import TaskView, ThreadWanted
 from peerbot.text import Reader, _
 
-NOT_READY = Retry("not ready", timedelta(seconds=2))
 BEING_OPENED = Retry("thread being opened", timedelta(seconds=2))
 """Who opens a thread may have read that somebody belongs in it before they were struck off."""
 CHANNEL_GONE = Gone("not found 10003")
@@ -55,7 +54,7 @@ class DeskEffects:
             return NotNeeded()
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return NOT_READY
+            return threads.out_of_sight(self.bot, server)
         try:
             thread = await self._thread(server, wanted, Reader(guild.locale), guild.facilitator_role_id)
         except (discord.Forbidden, discord.NotFound):
@@ -97,7 +96,7 @@ class DeskEffects:
         if guild is None:
             return NotNeeded()
         if server is None or server.unavailable:
-            return NOT_READY
+            return threads.out_of_sight(self.bot, server)
         thread = await threads.find_thread(server, guild.task_thread_id)
         if thread is None or thread.parent_id != guild.staff_channel_id:
             name = Reader(guild.locale).say(_("Tasks"))
@@ -117,7 +116,7 @@ class DeskEffects:
         if found is None or guild is None:
             return NotNeeded()
         if server is None or server.unavailable:
-            return NOT_READY
+            return threads.out_of_sight(self.bot, server)
         (member, *_more) = [*await _present(server, [found.user_id]), None]
         if member is not None and found.is_listed and threads.holds(member, guild.facilitator_role_id):
             return NotNeeded()
@@ -134,7 +133,7 @@ class DeskEffects:
             person = await readers.keeper(session, delivery)
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return NOT_READY
+            return threads.out_of_sight(self.bot, server)
         thread = await threads.find_thread(server, delivery.channel_id)
         if person is None or thread is None:
             return NotNeeded()

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import discord
 
+from cogs._threads import out_of_sight
 from peerbot import access, departures, groups, members, rooms
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -22,7 +23,6 @@ from peerbot.text import Reader, Verbatim, _
 
 REASON = "peerbot: group membership"
 """What the audit log says; moderators read it, so it says nothing more."""
-NOT_IN_SIGHT = Retry("server not in sight")
 LOOK_AGAIN = Retry("server not in sight", timedelta(hours=1))
 IN_ROOM = discord.Permissions(view_channel=True, send_messages=True, read_message_history=True)
 FULL_CATEGORY = 50
@@ -57,7 +57,7 @@ class GroupEffects:
             return NotNeeded()
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return self._out_of_sight(server)
+            return out_of_sight(self.bot, server)
         # A role that was deleted is wanted no more; the room does not wait for it.
         wanted = {grant for grant in decided.wanted if grant[0] == "room" or server.get_role(grant[1]) is not None}
         if wanted - decided.held:
@@ -76,10 +76,6 @@ class GroupEffects:
             async with self.bot.db.begin(wait=BACKGROUND) as session:
                 await access.forget(session, delivery, frozenset(taken))
         return Sent() if all(given) and len(taken) == len(take) else Gone(access.ROLE_ABOVE)
-
-    def _out_of_sight(self, server: discord.Guild | None) -> Outcome:
-        """Return what becomes of an effect whose server is not in sight: nothing, if peerbot was sent away from it."""
-        return NotNeeded() if server is None and self.bot.is_ready() else NOT_IN_SIGHT
 
     async def _give(self, server: discord.Guild, kind: str, target_id: int, user_id: int) -> bool:
         """Give a room or a role; return False for a role that is not below ours."""
@@ -126,7 +122,7 @@ class GroupEffects:
             return NotNeeded()
         server = self.bot.get_guild(delivery.guild_id)
         if server is None or server.unavailable:
-            return self._out_of_sight(server)
+            return out_of_sight(self.bot, server)
         room = server.get_channel(group.room_id) if group.room_id else None
         room = room or _made_before(server, group)
         if room is None:
