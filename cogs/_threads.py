@@ -11,6 +11,7 @@ import discord
 
 from peerbot.bot import PeerBot
 from peerbot.dispatcher import NotNeeded, Outcome, Retry
+from peerbot.text import _
 
 REASON = "peerbot: private thread"
 """What the audit log says; moderators read it, so it says nothing more."""
@@ -18,6 +19,10 @@ KEPT_OPEN = 10080
 """Minutes without a message after which Discord archives a thread: a week, the longest that there is."""
 THREAD_ARCHIVED = 50083
 PERSON_GONE = frozenset({10007, 10013})
+WHO_READS = _(
+    "Who can read it: you, this group's facilitators, people who manage this server and take this on, "
+    "people who can manage threads here, and the bot."
+)
 NOT_IN_SIGHT = Retry("server not in sight")
 
 
@@ -128,3 +133,14 @@ def holds(member: discord.Member, role_id: int) -> bool:
 def out_of_sight(bot: PeerBot, server: discord.Guild | None) -> Outcome:
     """Return what becomes of a delivery whose server is not in sight: nothing, if peerbot was sent away from it."""
     return NotNeeded() if server is None and bot.is_ready() else NOT_IN_SIGHT
+
+
+async def is_in(bot: PeerBot, thread_id: int, user_id: int) -> bool | None:
+    """Return whether somebody is in a thread; None when Discord does not say."""
+    try:
+        await bot.http.get_thread_member(thread_id, user_id)
+    except discord.NotFound:
+        return False
+    except (discord.DiscordException, OSError, TimeoutError):
+        return None
+    return True

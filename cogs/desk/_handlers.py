@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from cogs import _threads as threads
 from cogs._interactions import Answer
 from cogs.desk import _buttons as buttons
 from cogs.desk import _cards as cards
 from peerbot import duty, hello, tasks
+from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import TaskUnknown
 from peerbot.text import Text, _, channel_mention, timestamp
 
@@ -29,15 +31,24 @@ async def claim(answer: Answer, state: str) -> None:
     bot = answer.bot
     async with bot.db.begin() as session:
         begun = await tasks.claim(session, answer.actor, int(state), now=bot.clock.now())
-    await bot.dispatcher.outcome(begun.planned)
+    outcome = await bot.dispatcher.outcome(begun.planned)
     async with bot.db.read() as session:
         thread_id = await tasks.thread_of(session, begun.task_id)
-    if thread_id is None:
+    is_in = await threads.is_in(bot, thread_id, answer.actor.user_id) if thread_id is not None else None
+    if thread_id is not None and is_in:
+        said = _("It's yours. Please write to them in {thread}.", thread=channel_mention(thread_id))
+    elif thread_id is not None and is_in is False and isinstance(outcome, Sent | Gone):
+        said = _(
+            "It's yours. But I can't let you into {thread}. You need to see the channel above it. "
+            "/setup, *Check again*, says what I need there. Then press *I've got this* again.",
+            thread=channel_mention(thread_id),
+        )
+    elif thread_id is None:
         said = _(
             "It's yours. Its private thread is not open yet. If I can't open it, I write in the staff channel why."
         )
     else:
-        said = _("It's yours. Please write to them in {thread}.", thread=channel_mention(thread_id))
+        said = _("It's yours. I'm letting you into {thread}.", thread=channel_mention(thread_id))
     await answer.show(cards.said_card(said, answer.reader))
 
 

@@ -118,7 +118,7 @@ class DeskPosts:
             _("Hi. This is your place to talk with the facilitators of **{name}** before you join.", name=name)
             if task.kind == "hello"
             else _("Hi. You can ask the facilitators of **{name}** here.", name=name),
-            _("Who can read it: you, this group's facilitators, people who can manage threads here, and the bot."),
+            threads.WHO_READS,
             _("You can write something, or just wait. No need to explain anything."),
             _("A facilitator writes to you here.")
             if on_duty

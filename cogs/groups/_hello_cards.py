@@ -8,13 +8,12 @@ from discord import ui
 
 from cogs._help import help_now_button
 from cogs._interactions import Card
+from cogs._threads import WHO_READS
 from cogs.groups import _buttons as buttons
 from cogs.groups._cards import room_link
 from peerbot.directory import GroupView, Seat
 from peerbot.models import Guild
 from peerbot.text import Reader, _, channel_mention
-
-WHO_READS = _("Who can read it: you, this group's facilitators, people who can manage threads here, and the bot.")
 
 
 def ask_card(view: GroupView, guild: Guild, reader: Reader) -> Card:
@@ -45,7 +44,7 @@ def _before_thread(lines: list[str], go: ui.Item[Any], view: GroupView, guild: G
 
 def thread_card(thread_id: int | None, guild: Guild, reader: Reader, *, failed: bool, is_hello: bool) -> Card:
     """Return where a person can talk with facilitators now, and what happens next."""
-    if thread_id is not None:
+    if thread_id is not None and not failed:
         lines = [reader.say(_("## It is open: {thread}", thread=channel_mention(thread_id)))]
         lines += [reader.say(_("A facilitator writes to you there. You can write too, or just wait."))]
     elif failed:
@@ -57,7 +56,11 @@ def thread_card(thread_id: int | None, guild: Guild, reader: Reader, *, failed: 
     lines += [
         reader.say(_("Then you join. Find this again, or take it back: /my") if is_hello else _("Find it again: /my"))
     ]
-    link = [room_link(guild.guild_id, thread_id, reader, label=_("Open the thread"))] if thread_id is not None else []
+    link = (
+        [room_link(guild.guild_id, thread_id, reader, label=_("Open the thread"))]
+        if thread_id is not None and not failed
+        else []
+    )
     return Card().boxed().text("\n".join(lines)).row(*link, help_now_button(guild.help_countries, reader))
 
 

@@ -7,7 +7,10 @@ from peerbot.rehearsal.seen import Seen, Shown
 from peerbot.rehearsal.wire import Wire
 from tests.stories.stage import Stage
 
-WHO = "Who can read it: you, this group's facilitators, people who can manage threads here, and the bot."
+WHO = (
+    "Who can read it: you, this group's facilitators, people who manage this server and take this on, "
+    "people who can manage threads here, and the bot."
+)
 
 
 async def hello_group(stage: Stage, name: str = "Tuesday meeting", *, by: Person | None = None) -> None:

@@ -477,6 +477,25 @@ async def test_a_missing_permission_is_told_and_mended(stage: Stage) -> None:
     stage.expected_mentions = ["Ana"]
 
 
+async def test_who_cannot_be_let_into_the_thread_is_told_so(hello: Stage) -> None:
+    thread = thread_of(hello.maya)
+    hello.guild.leave_thread(int(thread["id"]), hello.ana.user_id)
+    hello.guild.set_overwrite(int(hello.panel["id"]), hello.ana.user_id, 1, 0, int(Bit.VIEW_CHANNEL))
+    await hello.world.settle()
+    answer = await hello.ana.press(task_card(hello), "I've got this")
+    assert f"It's yours. But I can't let you into <#{thread['id']}>." in answer
+    assert "Please write to them" not in answer
+
+
+async def test_a_thread_that_cannot_be_opened_again_is_not_said_to_be_open(hello: Stage) -> None:
+    hello.forbid_in(hello.panel, Bit.SEND_MESSAGES_IN_THREADS)
+    await hello.world.settle()
+    seen = await hello.join(hello.maya)
+    assert "I can't open a thread right now" in seen
+    assert "It is open" not in seen
+    assert "Open the thread" not in seen.labels
+
+
 async def test_without_a_task_thread_the_desk_still_shows_the_task(stage: Stage) -> None:
     await hello_group(stage)
     stage.allow(Bit(NEEDED) & ~Bit.CREATE_PUBLIC_THREADS)
