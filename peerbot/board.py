@@ -2,18 +2,20 @@
 
 It is one public thread in the staff channel, made when the first card needs it and again when somebody deleted it. A
 card is posted once (a message, so it is not doubled) and drawn again when its task changes (an effect).
+
+Rows are locked in one order: groups, then the server, then tasks; a delivery that is planned needs its group's row.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
 from peerbot.deliveries import Priority
-from peerbot.models import Delivery, Guild, Task
+from peerbot.models import Delivery, Group, Guild, Task
 
 
 async def plan(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
@@ -28,11 +30,11 @@ async def plan(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
 
 async def board_ready(session: AsyncSession, guild_id: int, thread_id: int, *, now: datetime) -> None:
     """Remember the task thread, and plan a card for every open task that has none in it."""
-    guild = await session.get(Guild, guild_id, with_for_update=True)
+    elsewhere = Task.message_id.is_(None) | (Task.channel_id != thread_id)
+    guild = await _locked_guild(session, guild_id, Task.done_at.is_(None))
     if guild is None:
         return
     guild.task_thread_id = thread_id
-    elsewhere = Task.message_id.is_(None) | (Task.channel_id != thread_id)
     found = select(Task).where(Task.guild_id == guild_id, Task.done_at.is_(None), elsewhere).order_by(Task.task_id)
     for task in (await session.scalars(found)).all():
         task.channel_id = task.message_id = None
@@ -42,7 +44,7 @@ async def board_ready(session: AsyncSession, guild_id: int, thread_id: int, *, n
 
 async def card_posted(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
     """After a task's card was posted: remember where, and draw it again if somebody was faster."""
-    task = await session.get(Task, delivery.subject_id, with_for_update=True)
+    task = await locked(session, Task.task_id == delivery.subject_id)
     if task is not None and delivery.message_id is not None:
         task.channel_id, task.message_id = delivery.channel_id, delivery.message_id
         await session.flush()
@@ -52,8 +54,7 @@ async def card_posted(session: AsyncSession, delivery: Delivery, now: datetime) 
 
 async def card_lost(session: AsyncSession, task_id: int, message_id: int, *, now: datetime) -> None:
     """Post the card of an open task again whose message somebody deleted."""
-    same = (Task.task_id == task_id, Task.message_id == message_id)
-    task = await session.scalar(select(Task).where(*same, Task.done_at.is_(None)).with_for_update())
+    task = await locked(session, Task.task_id == task_id, Task.message_id == message_id, Task.done_at.is_(None))
     if task is not None and task.channel_id is not None:
         task.message_id = None
         await session.flush()
@@ -65,7 +66,7 @@ async def thread_deleted(session: AsyncSession, guild_id: int, thread_id: int, *
 
     A new task thread is made while tasks are open; a private one when it is needed.
     """
-    guild = await session.get(Guild, guild_id, with_for_update=True)
+    guild = await _locked_guild(session, guild_id, (Task.channel_id == thread_id) | (Task.thread_id == thread_id))
     if guild is None:
         return
     shown = update(Task).where(Task.guild_id == guild_id, Task.channel_id == thread_id)
@@ -81,6 +82,14 @@ async def thread_deleted(session: AsyncSession, guild_id: int, thread_id: int, *
         task.thread_id = None
         await session.flush()
         await redraw(session, task, now=now)
+
+
+async def locked(session: AsyncSession, *which: ColumnElement[bool]) -> Task | None:
+    """Return a task, its group locked before it, as presses lock them."""
+    group_id = await session.scalar(select(Task.group_id).where(*which))
+    await session.execute(_groups(Group.group_id == group_id))
+    found = select(Task).where(*which).with_for_update(key_share=True)
+    return await session.scalar(found.execution_options(populate_existing=True))
 
 
 async def redraw(session: AsyncSession, task: Task, *, now: datetime) -> None:
@@ -101,6 +110,17 @@ async def redraw(session: AsyncSession, task: Task, *, now: datetime) -> None:
         due_at=now if drawn_at is None else max(now, drawn_at + spacing), channel_id=task.channel_id,
         group_id=task.group_id, subject_id=task.task_id,
     )  # fmt: skip
+
+
+async def _locked_guild(session: AsyncSession, guild_id: int, which: ColumnElement[bool]) -> Guild | None:
+    """Return a server, the groups of some of its tasks locked before it."""
+    theirs = select(Task.group_id).where(Task.guild_id == guild_id, which)
+    await session.execute(_groups(Group.group_id.in_(theirs)))
+    return await session.get(Guild, guild_id, with_for_update={"key_share": True})
+
+
+def _groups(which: ColumnElement[bool]) -> Select[int]:
+    return select(Group.group_id).where(which).order_by(Group.group_id).with_for_update(key_share=True)
 
 
 async def _post(session: AsyncSession, task: Task, thread_id: int, key: str, now: datetime) -> None:

@@ -108,7 +108,7 @@ async def standing(session: AsyncSession, delivery: Delivery) -> Standing | None
 async def _open_group(session: AsyncSession, actor: Actor, group_id: int) -> tuple[Guild, Group]:
     guild = await guild_of(session, actor.guild_id)
     which = (Group.group_id == group_id, Group.guild_id == actor.guild_id)
-    group = await session.scalar(select(Group).where(*which).with_for_update())
+    group = await session.scalar(select(Group).where(*which).with_for_update(key_share=True))
     if group is None:
         raise GroupUnknown
     if group.state != "open":

@@ -118,7 +118,7 @@ async def pressed(session: AsyncSession, actor: Actor, task_id: int) -> tuple[Gu
     guild = await guild_of(session, actor.guild_id)
     mine = (Task.task_id == task_id, Task.guild_id == actor.guild_id)
     group_id = await session.scalar(select(Task.group_id).where(*mine))
-    group = await session.scalar(select(Group).where(Group.group_id == group_id).with_for_update())
+    group = await session.scalar(select(Group).where(Group.group_id == group_id).with_for_update(key_share=True))
     if group is None:
         raise TaskUnknown
     await require_group_facilitator(session, guild, group, actor)
@@ -246,7 +246,7 @@ async def thread_wanted(session: AsyncSession, delivery: Delivery, *, now: datet
 
 async def thread_opened(session: AsyncSession, task_id: int, thread_id: int, *, now: datetime) -> None:
     """Remember a task's thread and plan what is told in it; the card follows, so that it leads there."""
-    task = await session.get(Task, task_id, with_for_update=True)
+    task = await board.locked(session, Task.task_id == task_id)
     if task is None:
         return
     if task.thread_id != thread_id:
