@@ -11,8 +11,6 @@ from builders import (
     LEO,
     MAYA,
     OTHER_GUILD,
-    OWNER,
-    ROLE,
     ROOM,
     actor,
     facilitator,
@@ -22,52 +20,14 @@ from builders import (
 )
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from tasking import BOARD, CARD, DAY, HOUR, NEW_CARD, OTHER, THREAD, ended, group, planned, shown, task_id
 
-from peerbot import board, deliveries, departures, duty, facilitators, groups, hello, members, readers, tasks
+from peerbot import board, deliveries, departures, duty, groups, hello, members, tasks
 from peerbot.database import Database
 from peerbot.errors import NotAllowed, NotValid, TaskDone, TaskTaken, TaskUnknown
 from peerbot.models import Delivery, Group, Guild, Member, Task
-from peerbot.readers import ReaderOf, ShutOut
 
-OTHER = 1_200_000_000_000_000_009
-THREAD, BOARD, CARD = 1_300_000_000_000_000_001, 1_300_000_000_000_000_002, 1_300_000_000_000_000_003
-NEW_CARD = 9_000_000_000_000_000_000
-"""The id of a message of the far future, so that it counts as new."""
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-async def group(db: Database, guild: Guild, now: datetime) -> Group:
-    """A group with two facilitators."""
-    async with db.begin() as session:
-        made = await make_group(session, now=now)
-        await facilitators.add(session, facilitator(), made.group_id, OTHER, frozenset({ROLE}), now=now)
-        return made
-
-
-@pytest.fixture
-async def task_id(db: Database, group: Group, now: datetime) -> int:
-    """A question of Maya's."""
-    async with db.begin() as session:
-        return (await hello.ask(session, actor(), group.group_id, now=now)).task_id
-
-
-async def planned(session: AsyncSession, kind: str) -> list[Delivery]:
-    return list(await session.scalars(select(Delivery).where(Delivery.kind == kind).order_by(Delivery.delivery_id)))
-
-
-async def ended(session: AsyncSession) -> None:
-    """Carry out whatever is planned."""
-    await session.execute(update(Delivery).values(state=deliveries.DONE))
-
-
-async def shown(session: AsyncSession, task_id: int, now: datetime, *, card: int = CARD) -> None:
-    """Write down that a task has its thread and its card."""
-    await tasks.thread_opened(session, task_id, THREAD, now=now)
-    await board.board_ready(session, GUILD, BOARD, now=now)
-    (post, *_more) = [one for one in await planned(session, "desk.post") if one.subject_id == task_id]
-    post.message_id = card
-    await board.card_posted(session, post, now)
+__all__ = ["group", "task_id"]  # pytest finds fixtures by their names here
 
 
 async def test_a_question_opens_one_task_and_plans_its_thread(db: Database, group: Group, now: datetime) -> None:
@@ -330,124 +290,6 @@ async def test_whoever_is_back_gets_into_the_threads_that_were_opened_meanwhile(
         await tasks.let_back_in(session, back, now + timedelta(weeks=1))
         await session.refresh(thread)
         assert thread.state == deliveries.PENDING
-
-
-async def test_a_facilitator_who_is_taken_off_the_list_leaves_the_threads(
-    db: Database, group: Group, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        await shown(session, task_id, now)
-        gone = await members.of(session, GUILD, OTHER, now=now)
-        await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
-        (out,) = await planned(session, "desk.shut_out")
-        assert await readers.shut_out_of(session, out) == ShutOut(
-            OTHER, is_listed=False, thread_ids=(THREAD,), had=frozenset(), too_early=False
-        )
-        await facilitators.add(session, facilitator(), group.group_id, OTHER, frozenset({ROLE}), now=now)
-        again = await readers.shut_out_of(session, out)
-        assert again is not None
-        assert again.is_listed, "they look after it again"
-
-
-async def test_what_a_facilitator_had_who_is_taken_off_the_list_is_free_again(
-    db: Database, group: Group, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        asked = await hello.ask(session, actor(LEO), group.group_id, now=now)
-        await tasks.claim(session, facilitator(OTHER), task_id, now=now)
-        await tasks.claim(session, facilitator(), asked.task_id, now=now)
-        gone = await members.of(session, GUILD, OTHER, now=now)
-        await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
-        for mine, had in ((task_id, None), (asked.task_id, FACILITATOR)):
-            view = await tasks.find(session, GUILD, mine)
-            assert view is not None
-            assert (view.claimed_by, view.claimed_at) == (had, now if had else None)
-        for delivery in await planned(session, "desk.thread"):
-            wanted = await tasks.thread_wanted(session, delivery, now=now)
-            assert wanted is not None
-            assert wanted.listed == (FACILITATOR,)
-    async with db.begin() as session:
-        await tasks.claim(session, facilitator(), task_id, now=now)
-
-
-async def test_who_was_shut_out_is_compared_again_only_after_a_thread_was_opened(
-    db: Database, group: Group, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        assert await readers.to_compare(session, GUILD) == [], "there is no thread yet"
-        await shown(session, task_id, now)
-        await session.execute(update(Delivery).values(state=deliveries.DONE, ended_at=now))
-        mine, other = await readers.to_compare(session, GUILD)
-        assert (mine.user_id, other.user_id) == (FACILITATOR, OTHER)
-        await tasks.claim(session, facilitator(OTHER), task_id, now=now)
-        await readers.shut_out_all(session, GUILD, [other], now=now)
-        view = await tasks.find(session, GUILD, task_id)
-        assert view is not None
-        assert view.claimed_by is None
-        await session.execute(update(Delivery).values(state=deliveries.DONE, ended_at=now + HOUR))
-        assert await readers.to_compare(session, GUILD) == [mine]
-        thread = update(Delivery).where(Delivery.kind == "desk.thread")
-        await session.execute(thread.values(ended_at=now + 2 * HOUR))
-        assert await readers.to_compare(session, GUILD) == [mine, other]
-        assert await readers.to_compare(session, OTHER_GUILD) == []
-
-
-async def test_who_has_a_task_without_being_listed_is_compared_too(
-    db: Database, group: Group, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        await shown(session, task_id, now)
-        await tasks.claim(session, owner(), task_id, now=now)
-        (claimer,) = [each for each in await readers.to_compare(session, GUILD) if not each.is_listed]
-        assert claimer == ReaderOf(group.group_id, claimer.member_id, OWNER, is_listed=False)
-
-
-async def test_the_thread_of_a_task_that_is_forgotten_is_left_to_its_person(
-    db: Database, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        await shown(session, task_id, now)
-        await tasks.answer(session, facilitator(), task_id, now=now)
-        await tasks.purge(session, now=now + tasks.KEEP + HOUR)
-        (let_go,) = await planned(session, "desk.let_go")
-        assert let_go.channel_id == THREAD
-        assert await readers.keeper(session, let_go) == MAYA
-        assert await tasks.find(session, GUILD, task_id) is None
-
-
-async def test_shutting_out_waits_for_a_thread_that_is_being_opened(
-    db: Database, group: Group, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        await shown(session, task_id, now)
-        gone = await members.of(session, GUILD, OTHER, now=now)
-        (thread,) = await planned(session, "desk.thread")
-        thread.state = deliveries.LEASED
-        await facilitators.remove(session, facilitator(), group.group_id, gone.member_id, now=now)
-        (out,) = await planned(session, "desk.shut_out")
-        assert await readers.shut_out_of(session, out) == ShutOut(
-            OTHER, is_listed=False, thread_ids=(THREAD,), had=frozenset(), too_early=True
-        )
-        await ended(session)
-        assert await readers.shut_out_of(session, out) == ShutOut(
-            OTHER, is_listed=False, thread_ids=(THREAD,), had=frozenset(), too_early=False
-        )
-
-
-async def test_who_has_a_task_off_duty_is_let_in_as_listed_and_who_manages_the_server_is_not(
-    db: Database, task_id: int, now: datetime
-) -> None:
-    async with db.begin() as session:
-        await duty.go_off(session, facilitator(), for_a_week=True, now=now)
-        await tasks.claim(session, facilitator(), task_id, now=now)
-        (delivery,) = await planned(session, "desk.thread")
-        wanted = await tasks.thread_wanted(session, delivery, now=now)
-        assert wanted is not None
-        assert wanted.listed == (OTHER, FACILITATOR)
-        await tasks.claim(session, owner(), task_id, now=now + DAY)
-        wanted = await tasks.thread_wanted(session, delivery, now=now)
-        assert wanted is not None
-        assert (wanted.listed, wanted.view.claimed_by) == ((OTHER,), OWNER)
 
 
 async def test_leaving_the_server_for_a_week_ends_a_task(db: Database, task_id: int, now: datetime) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.seen import Seen, Shown
 from peerbot.rehearsal.wire import Wire
@@ -11,6 +13,15 @@ WHO = (
     "Who can read it: you, this group's facilitators, people who manage this server and take this on, "
     "people who can manage threads here, and the bot."
 )
+
+
+@pytest.fixture
+async def hello(stage: Stage) -> Stage:
+    """The stage with a group that asks for a hello, and Maya having said it."""
+    await hello_group(stage)
+    await says_hello(stage, stage.maya)
+    stage.expected_mentions = ["Ana"]
+    return stage
 
 
 async def hello_group(stage: Stage, name: str = "Tuesday meeting", *, by: Person | None = None) -> None:
