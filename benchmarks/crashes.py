@@ -71,7 +71,16 @@ def main(
 
 async def _run(names: list[str], folder: Path, seed: str, *, quick: bool) -> tuple[Table, bool]:
     databases = Databases(folder)
-    columns = ("What", "deliveries", "kills", "lost", "seen twice", "absorbed by the nonce", "seconds")
+    columns = (
+        "What",
+        "deliveries",
+        "kills",
+        "lost",
+        "seen twice",
+        "taken up by another",
+        "absorbed by the nonce",
+        "seconds",
+    )
     table = Table("Killed and frozen at random instants", columns)
     well = True
     for name, (engine, scene) in scenes(quick=quick).items():
@@ -79,7 +88,7 @@ async def _run(names: list[str], folder: Path, seed: str, *, quick: bool) -> tup
             continue
         console.print(name, highlight=False)
         result = await _play(databases, engine, folder / name.replace(" ", "-"), f"{name} {seed}", scene)
-        counts = (result.deliveries, result.ends, len(result.lost), len(result.twice), result.absorbed)
+        counts = (result.deliveries, result.ends, len(result.lost), len(result.twice), result.taken_up, result.absorbed)
         table.add(name, *counts, f"{result.seconds:.0f}")
         if result.lost or result.twice:
             well = False

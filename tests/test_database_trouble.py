@@ -111,7 +111,8 @@ async def test_a_postgresql_that_crashes_loses_nothing(
         async with own_server.begin() as session:
             await members.of(session, guild.guild_id, MAYA, now=clock.now())
             await crash(own_server)
-            await session.execute(text("SELECT 1"))
+            while True:  # until the server has noticed
+                await session.execute(text("SELECT 1"))
     clock.move(timedelta(hours=1))
     await running.courier.has_sent("after")
     async with asyncio.timeout(PATIENCE), own_server.begin(wait=BACKGROUND) as session:

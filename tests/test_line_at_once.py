@@ -18,7 +18,7 @@ from peerbot.database import Database, connect
 from peerbot.errors import PeerbotError
 from peerbot.models import Group, Guild
 
-ROUNDS = 30
+ROUNDS = 20
 TWO_DAYS = timedelta(hours=48)
 
 

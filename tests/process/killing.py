@@ -78,13 +78,18 @@ FREEZABLE: dict[str, Any] = WITH_NOTES | {
 
 @dataclass
 class Result:
-    """What came of a run: `absorbed` are requests that Discord recognised by their nonce, and made no message of."""
+    """What came of a run.
+
+    `taken_up` are deliveries that a process had claimed and another one brought to their end; `absorbed` are requests
+    that Discord recognised by their nonce, and made no message of. Most were found in their channel before that.
+    """
 
     deliveries: int
     processes: int
     ends: int = 0
     lost: list[int] = field(default_factory=list[int])
     twice: list[int] = field(default_factory=list[int])
+    taken_up: int = 0
     absorbed: int = 0
     seconds: float = 0.0
     last_words: str = ""
@@ -239,6 +244,7 @@ class Yard:
         )
         async with self.db.read(wait=BACKGROUND) as session:
             rows = (await session.scalars(select(Delivery).where(Delivery.kind == NOTE))).all()
+        result.taken_up = sum(row.claim_no > 1 for row in rows)
         for row in rows:
             there = self.world.messages.get(row.channel_id or 0, {})
             seen = markers[MARKER + row.delivery_id]

@@ -20,7 +20,7 @@ from tests.process.conftest import Harbour
 from tests.process.crashing import GROUP, dies_while, kill_when, seated, welcomes
 from tests.process.programs import PATIENCE, Program
 
-KILLS = 15
+KILLS = 7
 SEATS = 3
 CROWD = 6
 MOST_HAPPENINGS = 120
