@@ -8,6 +8,7 @@ after each test. Without a PostgreSQL those tests are skipped, or fail where PEE
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import uuid
@@ -43,6 +44,12 @@ hypothesis.settings.load_profile("peerbot")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
+
+
+def pytest_collection_finish() -> None:
+    # What is loaded by now stays to the end; the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

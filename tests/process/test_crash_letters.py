@@ -69,7 +69,6 @@ async def test_a_letter_whose_sending_was_killed_comes_once(harbour: Harbour, wa
     assert len(harbour.stage.guild.threads) == (expected if way == "thread" else 0)
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("point", CLOSED)
 async def test_a_letter_on_its_way_from_closed_direct_messages_into_the_thread_comes_once(
     harbour: Harbour, point: str
@@ -83,7 +82,6 @@ async def test_a_letter_on_its_way_from_closed_direct_messages_into_the_thread_c
     assert (len(by_dm), len(inside), len(harbour.stage.guild.threads)) == (0, 1, 1)
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("minutes", [0, 5])
 async def test_a_letter_that_was_sent_and_never_heard_of_is_not_sent_again(
@@ -100,7 +98,6 @@ async def test_a_letter_that_was_sent_and_never_heard_of_is_not_sent_again(
     assert await harbour.rows("SELECT 1 FROM deliveries WHERE kind = 'reach.test' AND state != 2") == []
 
 
-@pytest.mark.both_databases
 async def test_a_letter_that_was_sent_by_direct_message_and_never_heard_of_does_not_come_in_the_thread(
     harbour: Harbour,
 ) -> None:
