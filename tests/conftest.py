@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import postgres_server
@@ -24,9 +25,10 @@ import pytest
 from builders import DATA_KEY, make_guild
 from psycopg import sql
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from peerbot import schema
+from peerbot import database, schema
 from peerbot.clock import Clock
 from peerbot.config import Settings, engine_url
 from peerbot.database import Database, connect
@@ -44,6 +46,22 @@ hypothesis.settings.load_profile("peerbot")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
+
+
+ENGINES: dict[str, Engine] = {}
+"""The first engine of each kind; later ones take over what it has compiled, which would cost each test anew."""
+
+
+def create_engine(*args: Any, **options: Any) -> AsyncEngine:
+    """Make an engine that shares its dialect, and with it its compiled statements, with all others of its kind."""
+    made = create_async_engine(*args, **options)
+    engine = made.sync_engine
+    first = ENGINES.setdefault(engine.dialect.name, engine)
+    engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache  # pyright: ignore[reportAttributeAccessIssue]
+    return made
+
+
+database.create_async_engine = create_engine
 
 
 def pytest_collection_finish() -> None:
@@ -188,9 +206,9 @@ def settings_for(database_url: str) -> Settings:
 @pytest.fixture
 async def db(backend: str, settings: Settings) -> AsyncIterator[Database]:
     """A database with the shape of this version and nothing in it, on each engine."""
-    database = connect(settings)
-    yield database
-    await database.close()
+    made = connect(settings)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
