@@ -35,6 +35,9 @@ BACKGROUND = 10.0
 """Seconds that the dispatcher and other work of our own may wait."""
 LOOK_AFTER = 20.0
 """Seconds between two looks at the process lock."""
+GIVEN_BACK: dict[str, Any] = {"pool_reset_on_return": None}
+"""A session ends its transaction by itself. One more rollback would cost a way to the database after each commit, and a
+task that is cancelled during it would leave an error in the log."""
 SCHEMA_LOCK = 0x7065_6572
 """The advisory lock that guards schema and key on PostgreSQL."""
 
@@ -138,6 +141,7 @@ def _sqlite(url: URL, *, writes: bool) -> AsyncEngine:
         "pool_size": 1 if writes else 4,
         "max_overflow": 0,
         "pool_timeout": BACKGROUND,
+        **GIVEN_BACK,
     }
     engine = create_async_engine(url, **pool)
     # FULL: a commit that was told to somebody survives a power cut. secure_delete: what is erased is overwritten.
@@ -171,6 +175,7 @@ def _postgres(url: URL) -> AsyncEngine:
         pool_size=5,
         max_overflow=5,
         pool_timeout=BACKGROUND,
+        **GIVEN_BACK,
         hide_parameters=True,  # they would stand in every error that is logged
         pool_pre_ping=True,
         pool_recycle=1800,

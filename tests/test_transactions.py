@@ -77,6 +77,26 @@ async def test_nothing_is_kept_when_the_task_is_cancelled(db: Database, guild: G
     assert await count_members(db) == 1
 
 
+async def test_a_cancel_while_a_connection_is_given_back_is_no_error(
+    db: Database, guild: Guild, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    def cancel(*_: object) -> None:
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "cancelled":
+            task.cancel()
+
+    async def write() -> None:
+        async with db.begin() as session:
+            await members.of(session, GUILD, MAYA, now=now)
+
+    event.listen(db.writer.sync_engine, "reset", cancel)
+    task = asyncio.create_task(write(), name="cancelled")
+    with suppress(asyncio.CancelledError):
+        await task
+    assert await count_members(db) == 1, "the commit was through"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_row_that_the_database_refuses_is_no_busy_database(db: Database, guild: Guild, now: datetime) -> None:
     with pytest.raises(IntegrityError):
         async with db.begin() as session:
