@@ -124,7 +124,7 @@ class Town:
                 }
             )
             shown = {"channel_id": int(place.panel["id"]), "message_id": int(place.panel_message["id"]), "posts": 1}
-            cards.append({"guild_id": guild_id, "group_id": None, **shown})
+            cards.append({"guild_id": guild_id, "subject": "panel", "group_id": None, **shown})
             for number, room in enumerate(place.rooms):
                 self.groups[int(room["id"])] = len(groups) + 1
                 name = f"Group {number:02}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
@@ -25,6 +26,7 @@ from peerbot.config import Settings
 from peerbot.database import Database
 from peerbot.dispatcher import Courier, Dispatcher, Outbox
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
+from peerbot.models import Card, Guild
 from peerbot.processes import Presence, Standing
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ discord.VoiceClient.warn_dave = False
 FEATURES = (
     "cogs._interactions",
     "cogs._outbox",
+    "cogs._cards",
     "cogs._reach",
     "cogs.safety",
     "cogs.setup",
@@ -57,6 +60,8 @@ def intents() -> discord.Intents:
     return wanted
 
 
+Drawing = Callable[[Card, Guild], Awaitable[discord.ui.LayoutView]]
+"""How a card looks now; each feature says it of its own, by the card's kind."""
 LONGEST_WAIT = 30.0
 """Seconds that the library may wait out a rate limit; longer ones go back to the outbox, before their lease ends."""
 
@@ -110,6 +115,7 @@ class PeerBot(commands.AutoShardedBot):
         self.clock = clock
         self.outbox = Outbox()
         self.help_countries: dict[int, str] = {}
+        self.drawings: dict[str, Drawing] = {}
         self.budget = SendBudget()
         self.dispatcher = Dispatcher(db, clock, self.outbox, owner=owner)
         self.presence = Presence(db, owner, self._in_touch)

@@ -1,4 +1,4 @@
-"""Messages that show how things stand: the server's panel, and one card for each group that wants one.
+"""Messages that show how things stand: the server's panel, its board of meetings, cards of groups and of meetings.
 
 A change marks the cards that show it; each is redrawn at most once in five seconds, an old one more seldom, and not if
 it would look the same. A card that somebody deleted is posted again, a day later at most. Posting is a message (so it
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -23,20 +23,55 @@ OLD_SPACING = timedelta(seconds=20)
 """Discord does not say how many; users of other bots counted three in twenty seconds for a whole channel."""
 LOOK_AFTER = timedelta(days=1)
 """How long a card stays unseen: who deletes one is not reported without the intent to read messages."""
+PANEL = "panel"
+BOARD = "board"
+PUBLIC = (PANEL, BOARD)
+"""What everyone may see of all groups."""
 DISCORD_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 
 
-async def place(session: AsyncSession, guild_id: int, group_id: int | None, channel_id: int, *, now: datetime) -> None:
-    """Show a card in a channel: redraw the one that is there, or post one, taking down one in another channel."""
-    card = await _find(session, guild_id, group_id)
+def of_group(group_id: int) -> str:
+    """Return the subject of a group's card."""
+    return f"group:{group_id}"
+
+
+def of_meeting(meeting_id: int) -> str:
+    """Return the subject of a meeting's card."""
+    return f"meeting:{meeting_id}"
+
+
+def kind_of(card: Card) -> str:
+    """Return what sort of thing a card shows: "panel", "board", "group" or "meeting"."""
+    return card.subject.partition(":")[0]
+
+
+def shows(card: Card) -> int:
+    """Return the id of the group or the meeting that a card shows."""
+    return int(card.subject.partition(":")[2])
+
+
+async def place(
+    session: AsyncSession,
+    guild_id: int,
+    subject: str,
+    channel_id: int,
+    *,
+    group_id: int | None = None,
+    now: datetime,
+) -> None:
+    """Show a card in a channel: redraw the one that is there, or post one, taking down one in another channel.
+
+    A card that has a `group_id` goes with its group.
+    """
+    card = await _find(session, guild_id, subject)
     if card is None:
-        card = Card(guild_id=guild_id, group_id=group_id, channel_id=channel_id, posts=0)
+        card = Card(guild_id=guild_id, subject=subject, group_id=group_id, channel_id=channel_id, posts=0)
         session.add(card)
         await session.flush()
     elif card.message_id is not None and card.channel_id == channel_id:
         card.drawn = None  # whoever asks for it shall have it, although nothing changed: it may have been deleted
         await session.flush()
-        await mark(session, guild_id, group_id, now=now)
+        await mark(session, guild_id, subject, now=now)
         return
     elif card.message_id is not None:
         await _take_down(session, card, now)
@@ -46,18 +81,18 @@ async def place(session: AsyncSession, guild_id: int, group_id: int | None, chan
     await _post(session, card, now)
 
 
-async def take_down(session: AsyncSession, guild_id: int, group_id: int, *, now: datetime) -> None:
-    """Remove a group's card."""
-    card = await _find(session, guild_id, group_id)
+async def take_down(session: AsyncSession, guild_id: int, subject: str, *, now: datetime) -> None:
+    """Remove a card."""
+    card = await _find(session, guild_id, subject)
     if card is not None:
         await _take_down(session, card, now)
         await session.delete(card)
 
 
-async def mark(session: AsyncSession, guild_id: int, *group_ids: int | None, now: datetime) -> None:
-    """Have cards redrawn; a group's id stands for its card, None for the panel."""
-    wanted = or_(*(_which(group_id) for group_id in group_ids))
-    shown = select(Card).where(Card.guild_id == guild_id, Card.message_id.is_not(None), wanted).order_by(Card.card_id)
+async def mark(session: AsyncSession, guild_id: int, *subjects: str, now: datetime) -> None:
+    """Have cards redrawn, as far as they are posted."""
+    wanted = (Card.guild_id == guild_id, Card.message_id.is_not(None), Card.subject.in_(subjects))
+    shown = select(Card).where(*wanted).order_by(Card.card_id)
     cards = {f"{guild_id}:card.draw:{card.card_id}": card for card in await session.scalars(shown)}
     if not cards:
         return
@@ -92,7 +127,7 @@ async def look_after(session: AsyncSession, guild_id: int, *, now: datetime) -> 
         if key not in drawn and now - posted_at(card.message_id or 0) > LOOK_AFTER:
             card.drawn = None
             await session.flush()
-            await mark(session, guild_id, card.group_id, now=now)
+            await mark(session, guild_id, card.subject, now=now)
 
 
 async def note_drawn(session: AsyncSession, card_id: int, digest: str) -> None:
@@ -121,7 +156,7 @@ async def posted(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     if card is not None and is_current(card, delivery):
         card.message_id = delivery.message_id
         await session.flush()
-        await mark(session, card.guild_id, card.group_id, now=now + SPACING)
+        await mark(session, card.guild_id, card.subject, now=now + SPACING)
     elif delivery.message_id is not None and delivery.channel_id is not None:
         await _remove(session, delivery.guild_id, delivery.channel_id, delivery.message_id, now)
 
@@ -148,12 +183,8 @@ async def lost(session: AsyncSession, gone: Card, *, now: datetime) -> None:
         await _post(session, card, now)
 
 
-async def _find(session: AsyncSession, guild_id: int, group_id: int | None) -> Card | None:
-    return await session.scalar(select(Card).where(Card.guild_id == guild_id, _which(group_id)))
-
-
-def _which(group_id: int | None) -> ColumnElement[bool]:
-    return Card.group_id.is_(None) if group_id is None else Card.group_id == group_id
+async def _find(session: AsyncSession, guild_id: int, subject: str) -> Card | None:
+    return await session.scalar(select(Card).where(Card.guild_id == guild_id, Card.subject == subject))
 
 
 async def _post(session: AsyncSession, card: Card, now: datetime) -> None:

@@ -71,7 +71,7 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
             delete(Facilitator).where(Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id)
         )
         await access.follow(session, group, member.member_id, now=now)
-        await cards.mark(session, group.guild_id, None, group.group_id, now=now)
+        await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     await tasks.end(session, member.guild_id, "left", member_id=member.member_id, now=now)
 
 

@@ -55,7 +55,7 @@ async def add(
     await session.flush()
     await tasks.end(session, guild.guild_id, "left", group_id=group_id, member_id=member.member_id, now=now)
     await tasks.follow(session, guild.guild_id, group_ids=[group_id], now=now)
-    await cards.mark(session, guild.guild_id, None, group_id, now=now)
+    await cards.mark(session, guild.guild_id, *cards.PUBLIC, cards.of_group(group_id), now=now)
     return await access.follow(session, group, member.member_id, now=now)
 
 
@@ -69,6 +69,6 @@ async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: 
     await session.delete(listed)
     await session.flush()
     await readers.shut_out(session, group, member_id, now=now)
-    await cards.mark(session, group.guild_id, group_id, now=now)
+    await cards.mark(session, group.guild_id, cards.of_group(group_id), now=now)
     access_id = await access.follow(session, group, member_id, now=now)
     return Struck(group.name, access_id, sees_on=await facilitates(session, guild, group, actor))

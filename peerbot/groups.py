@@ -112,7 +112,7 @@ async def create(
         planned = await rooms.plan_room(session, group, now=now)
     else:
         planned = await access.follow(session, group, me.member_id, now=now)
-    await cards.mark(session, actor.guild_id, None, now=now)
+    await cards.mark(session, actor.guild_id, *cards.PUBLIC, now=now)
     return group, planned
 
 
@@ -127,7 +127,7 @@ async def edit(session: AsyncSession, actor: Actor, group_id: int, details: Deta
     await _flush_name(session, details.name)
     if has_more:
         await seat_freed(session, group, now=now)
-    await cards.mark(session, group.guild_id, None, group_id, now=now)
+    await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group_id), now=now)
     return group
 
 
@@ -152,8 +152,8 @@ async def close(session: AsyncSession, actor: Actor, group_id: int, *, now: date
         session, "groups.farewell", str(group_id), guild_id=group.guild_id, now=now, due_at=now + access.FAREWELL,
         group_id=group_id,
     )  # fmt: skip
-    await cards.take_down(session, group.guild_id, group_id, now=now)
-    await cards.mark(session, group.guild_id, None, now=now)
+    await cards.take_down(session, group.guild_id, cards.of_group(group_id), now=now)
+    await cards.mark(session, group.guild_id, *cards.PUBLIC, now=now)
     return group
 
 
@@ -235,7 +235,7 @@ async def admit(
     membership.passed, membership.unanswered = False, 0
     session.add(membership)
     await session.flush()
-    await cards.mark(session, group.guild_id, None, group.group_id, now=now)
+    await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     if not seated:
         return None
     access_id = await access.follow(session, group, membership.member_id, now=now)
@@ -359,7 +359,7 @@ async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bo
     if frees:
         await seat_freed(session, group, now=now)
     access_id = await access.follow(session, group, member_id, now=now)
-    await cards.mark(session, group.guild_id, None, group.group_id, now=now)
+    await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     return SeatChange(group.name, group.room_id, access_id)
 
 

@@ -67,7 +67,7 @@ async def offer(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
 
 async def offer_free(session: AsyncSession, group: Group, *, now: datetime) -> None:
     """Offer the free seats of a locked group to whoever is next."""
-    await cards.mark(session, group.guild_id, None, group.group_id, now=now)
+    await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     free = group.capacity - await seats_taken(session, group.group_id)
     if free <= 0:
         return

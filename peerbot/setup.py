@@ -84,7 +84,7 @@ async def save(
     made = insert_into(session, Guild).values(guild_id=actor.guild_id, created_at=now, **answers)
     await session.execute(made.on_conflict_do_update(index_elements=["guild_id"], set_=answers))
     guild = await session.get_one(Guild, actor.guild_id, populate_existing=True)
-    await cards.place(session, actor.guild_id, None, panel_channel_id, now=now)
+    await cards.place(session, actor.guild_id, cards.PANEL, panel_channel_id, now=now)
     if before not in (None, staff_channel_id):
         await deliveries.plan(
             session, "staff.moved", str(staff_channel_id), guild_id=actor.guild_id, now=now, again=True,
@@ -96,7 +96,7 @@ async def place_panel(session: AsyncSession, actor: Actor, *, now: datetime) -> 
     """Make sure that the panel stands where it was chosen to stand. Raises NotAllowed or NotSetUp."""
     require_manager(actor)
     guild = await guild_of(session, actor.guild_id)
-    await cards.place(session, actor.guild_id, None, guild.panel_channel_id, now=now)
+    await cards.place(session, actor.guild_id, cards.PANEL, guild.panel_channel_id, now=now)
     return guild
 
 
@@ -113,7 +113,7 @@ async def save_words(
         guild.danger_policy, guild.reading_hours = danger_policy, reading_hours
         guild.words_version += 1
         await session.flush()
-        await cards.mark(session, guild.guild_id, None, now=now)
+        await cards.mark(session, guild.guild_id, cards.PANEL, now=now)
     return guild
 
 
@@ -126,7 +126,7 @@ async def save_countries(session: AsyncSession, actor: Actor, *, names: str, now
     guild = await guild_of(session, actor.guild_id)
     guild.help_countries = " ".join(helplines.match_all(names, locale=actor.locale or "en"))
     await session.flush()
-    await cards.mark(session, guild.guild_id, None, now=now)
+    await cards.mark(session, guild.guild_id, cards.PANEL, now=now)
     return guild
 
 

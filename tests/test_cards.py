@@ -39,7 +39,7 @@ async def draws(db: Database) -> list[Delivery]:
 
 async def mark(db: Database, now: datetime) -> None:
     async with db.begin() as session:
-        await cards.mark(session, GUILD, None, now=now)
+        await cards.mark(session, GUILD, cards.PANEL, now=now)
 
 
 async def draw(session: AsyncSession, now: datetime) -> None:
@@ -108,7 +108,7 @@ async def test_a_change_while_the_card_is_drawn_draws_it_again_five_seconds_late
 async def test_a_group_without_a_card_draws_none(db: Database, panel: Card, now: datetime) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=now)
-        await cards.mark(session, GUILD, group.group_id, now=now)
+        await cards.mark(session, GUILD, cards.of_group(group.group_id), now=now)
     assert [drawing.subject_id for drawing in await draws(db)] == [panel.card_id], "the panel counts the groups"
 
 
@@ -137,7 +137,7 @@ async def test_a_card_that_moved_while_it_was_posted_is_taken_down_where_it_no_l
     async with db.begin() as session:
         await cards.lost(session, panel, now=now)
         [posting] = await session.scalars(select(Delivery).where(Delivery.kind == "card.post"))
-        await cards.place(session, GUILD, None, PANEL + 9, now=now)
+        await cards.place(session, GUILD, cards.PANEL, PANEL + 9, now=now)
         posting.message_id = 78
         await cards.posted(session, posting, now)
         [removal] = await session.scalars(select(Delivery).where(Delivery.kind == "card.remove"))
@@ -148,12 +148,12 @@ async def test_a_card_that_moved_while_it_was_posted_is_taken_down_where_it_no_l
 async def test_the_card_of_a_closed_group_is_taken_down(db: Database, panel: Card, now: datetime) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=now)
-        await cards.place(session, GUILD, group.group_id, PANEL, now=now)
+        await cards.place(session, GUILD, cards.of_group(group.group_id), PANEL, group_id=group.group_id, now=now)
         card = (await session.scalars(select(Card).where(Card.group_id == group.group_id))).one()
         card.message_id = 79
         await session.flush()
-        await cards.take_down(session, GUILD, group.group_id, now=now)
-        await cards.take_down(session, GUILD, group.group_id, now=now)
+        await cards.take_down(session, GUILD, cards.of_group(group.group_id), now=now)
+        await cards.take_down(session, GUILD, cards.of_group(group.group_id), now=now)
         [removal] = await session.scalars(select(Delivery).where(Delivery.kind == "card.remove"))
         assert removal.subject_id == 79
 

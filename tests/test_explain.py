@@ -112,13 +112,13 @@ CROWD = """
 """
 OTHER_GROUPS = """
     INSERT INTO groups
-        (guild_id, name, name_key, about, topic, meets_by, capacity, state, hello_first, created_at)
+        (guild_id, name, name_key, about, topic, meets_by, capacity, state, hello_first, card_days, created_at)
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)
-    SELECT :guild, 'Group ' || i, 'group ' || i, '', '', 'text', 15, 'open', :no, :at FROM n
+    SELECT :guild, 'Group ' || i, 'group ' || i, '', '', 'text', 15, 'open', :no, 3, :at FROM n
 """
 OTHER_SEATS = """
-    INSERT INTO memberships (group_id, member_id, state, joined_at, line_at, passed, offer_no, unanswered)
-    SELECT group_id, member_id, CASE WHEN member_id % 4 = 0 THEN 'waiting' ELSE 'active' END, :at, :at, :no, 0, 0
+    INSERT INTO memberships (group_id, member_id, state, joined_at, line_at, passed, offer_no, unanswered, says_new)
+    SELECT group_id, member_id, CASE WHEN member_id % 4 = 0 THEN 'waiting' ELSE 'active' END, :at, :at, :no, 0, 0, :no
     FROM members JOIN groups ON groups.group_id % :groups = members.member_id % :groups
     WHERE group_id <> :mine
 """
@@ -211,7 +211,7 @@ async def _my_seats(session: AsyncSession, _group: Group, _now: datetime) -> Non
 
 
 async def _leave(session: AsyncSession, group: Group, now: datetime) -> None:
-    await cards.place(session, GUILD, group.group_id, 5, now=now)
+    await cards.place(session, GUILD, cards.of_group(group.group_id), 5, group_id=group.group_id, now=now)
     await groups.leave(session, actor(), group.group_id, now=now)
 
 

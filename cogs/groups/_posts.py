@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
 from typing import Any
 
 import discord
@@ -18,7 +16,6 @@ from peerbot import access, cards, directory, groups, seats
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
-from peerbot.dispatcher import NotNeeded, Outcome, Sent
 from peerbot.models import Card, Delivery, Group, Guild, Member
 from peerbot.text import Reader, _, channel_mention, n_
 
@@ -35,9 +32,8 @@ class GroupPosts:
     def register(self) -> None:
         """Tell the outbox what each kind says."""
         outbox = self.bot.outbox
-        outbox.message("card.post", self.render_card, after=cards.posted)
-        outbox.effect("card.draw", self.draw)
-        outbox.effect("card.remove", self.remove)
+        self.bot.drawings["panel"] = self.draw_panel
+        self.bot.drawings["group"] = self.draw_group
         outbox.message("groups.welcome", self.render_welcome)
         outbox.message("groups.closed", self.render_closed)
         outbox.step("seats.free", seats.offer)
@@ -51,60 +47,19 @@ class GroupPosts:
         async with self.bot.db.read(wait=BACKGROUND) as session:
             return await groups.find(session, delivery), await settings_of.find(session, delivery.guild_id)
 
-    async def _drawing(self, delivery: Delivery) -> tuple[Card | None, discord.ui.LayoutView | None]:
+    async def draw_panel(self, _card: Card, guild: Guild) -> discord.ui.LayoutView:
+        """Return the server's panel."""
+        reader = Reader(guild.locale, guild.time_zone)
         async with self.bot.db.read(wait=BACKGROUND) as session:
-            card = await cards.find(session, delivery)
-            guild = await settings_of.find(session, delivery.guild_id)
-            if card is None or guild is None:
-                return None, None
-            reader = Reader(guild.locale, guild.time_zone)
-            if card.group_id is not None:
-                view = await directory.view(session, delivery.guild_id, card.group_id)
-                return card, drawn.group_card(view, guild, reader, private=False)
-            page = await directory.page(session, delivery.guild_id, size=PANEL_GROUPS)
+            page = await directory.page(session, guild.guild_id, size=PANEL_GROUPS)
         words = help_words(guild.help_countries, reader, self.bot.clock.now().date())
-        return card, drawn.panel_card(page, guild, reader, words)
+        return drawn.panel_card(page, guild, reader, words)
 
-    async def render_card(self, delivery: Delivery) -> Post | None:
-        """Return a panel or a group's card to be posted."""
-        card, view = await self._drawing(delivery)
-        if card is None or view is None or card.message_id is not None or not cards.is_current(card, delivery):
-            return None
-        await self._note(card, view)
-        return Post(card=view)
-
-    async def draw(self, delivery: Delivery) -> Outcome:
-        """Redraw a card; post it again when its message is gone."""
-        card, view = await self._drawing(delivery)
-        if card is None or view is None or card.message_id is None or card.drawn == _digest(view):
-            return NotNeeded()
-        channel = self.bot.get_partial_messageable(card.channel_id, guild_id=card.guild_id)
-        view.stop()
-        try:
-            await channel.get_partial_message(card.message_id).edit(view=view)
-        except discord.NotFound as problem:
-            if problem.code != MESSAGE_UNKNOWN:
-                raise
-            async with self.bot.db.begin(wait=BACKGROUND) as session:
-                await cards.lost(session, card, now=self.bot.clock.now())
-        else:
-            await self._note(card, view)
-        return Sent()
-
-    async def _note(self, card: Card, view: discord.ui.LayoutView) -> None:
-        async with self.bot.db.begin(wait=BACKGROUND) as session:
-            await cards.note_drawn(session, card.card_id, _digest(view))
-
-    async def remove(self, delivery: Delivery) -> Outcome:
-        """Delete a card of ours that moved elsewhere."""
-        if delivery.channel_id is None or delivery.subject_id is None:
-            return NotNeeded()
-        channel = self.bot.get_partial_messageable(delivery.channel_id, guild_id=delivery.guild_id)
-        try:
-            await channel.get_partial_message(delivery.subject_id).delete()
-        except (discord.NotFound, discord.Forbidden):
-            return NotNeeded()  # it is gone, or in a channel that is no longer ours to change
-        return Sent()
+    async def draw_group(self, card: Card, guild: Guild) -> discord.ui.LayoutView:
+        """Return a group's card, for everyone."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            view = await directory.view(session, guild.guild_id, cards.shows(card))
+        return drawn.group_card(view, guild, Reader(guild.locale, guild.time_zone), private=False)
 
     async def render_welcome(self, delivery: Delivery) -> Post | None:
         """Return the greeting of a newcomer in the room; nothing when they have left again."""
@@ -188,15 +143,3 @@ class GroupPosts:
             room=channel_mention(group.room_id),
         )
         return Post(reader.say(words), [buttons.PeopleButton(group.group_id, reader)])
-
-
-def _digest(view: discord.ui.LayoutView) -> str:
-    """Return a short sign of what a card shows; its marker is no part of that."""
-    shown = json.dumps([_plain(part) for part in view.to_components()], sort_keys=True)
-    return sha256(shown.encode()).hexdigest()[:16]
-
-
-def _plain(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {name: _plain(value) for name, value in part.items() if name != "id"}
-    return [_plain(each) for each in part] if isinstance(part, list) else part

@@ -198,7 +198,9 @@ async def post_card(answer: Answer, words: str) -> None:
         if words:
             group_id = await directory.named(session, actor.guild_id, words)
             await groups.locked_for(session, actor, group_id)
-        await cards.place(session, actor.guild_id, group_id, guild.panel_channel_id, now=bot.clock.now())
+        subject = cards.PANEL if group_id is None else cards.of_group(group_id)
+        place = guild.panel_channel_id
+        await cards.place(session, actor.guild_id, subject, place, group_id=group_id, now=bot.clock.now())
         planned = list(session.info["planned"])
     outcome = await bot.dispatcher.outcome(planned[-1]) if planned else None
     where = channel_mention(guild.panel_channel_id)

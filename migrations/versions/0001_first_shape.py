@@ -53,6 +53,8 @@ def _make_servers() -> None:
         sa.Column("words_version", sa.Integer(), nullable=False),
         sa.Column("threads_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("task_thread_id", sa.BigInteger(), nullable=True),
+        sa.Column("cancels_empty", sa.Boolean(), nullable=False),
+        sa.Column("native_events", sa.Boolean(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("guild_id", name=op.f("pk_guilds")),
     )
@@ -70,6 +72,7 @@ def _make_servers() -> None:
         sa.Column("zone", sa.String(64), nullable=True),
         sa.Column("dm_channel_id", sa.BigInteger(), nullable=True),
         sa.Column("thread_id", sa.BigInteger(), nullable=True),
+        sa.Column("reminders", sa.String(16), nullable=True),
         sa.Column("off_duty_until", UTCDateTime(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.CheckConstraint("reach IN ('dm', 'thread', 'none')", name=op.f("ck_members_reach")),
@@ -96,6 +99,7 @@ def _make_groups() -> None:
         sa.Column("hello_first", sa.Boolean(), nullable=False),
         sa.Column("room_id", sa.BigInteger(), nullable=True),
         sa.Column("role_id", sa.BigInteger(), nullable=True),
+        sa.Column("card_days", sa.SmallInteger(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("closed_at", UTCDateTime(), nullable=True),
         sa.CheckConstraint("capacity BETWEEN 1 AND 15", name=op.f("ck_groups_capacity")),
@@ -135,6 +139,7 @@ def _make_seats() -> None:
         sa.Column("offered_until", UTCDateTime(), nullable=True),
         sa.Column("unanswered", sa.SmallInteger(), nullable=False),
         sa.Column("welcomed_at", UTCDateTime(), nullable=True),
+        sa.Column("says_new", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
             "state IN ('active', 'paused', 'removed', 'hello', 'waiting', 'offered')",
             name=op.f("ck_memberships_state"),
@@ -169,6 +174,7 @@ def _make_cards() -> None:
         "cards",
         sa.Column("card_id", _row_id(), autoincrement=True, nullable=False),
         sa.Column("guild_id", sa.BigInteger(), nullable=False),
+        sa.Column("subject", sa.String(32), nullable=False),
         sa.Column("group_id", _row_id(), nullable=True),
         sa.Column("channel_id", sa.BigInteger(), nullable=False),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
@@ -177,10 +183,10 @@ def _make_cards() -> None:
         _cascade("cards", "guild_id", "guilds"),
         _cascade("cards", "group_id", "groups"),
         sa.PrimaryKeyConstraint("card_id", name=op.f("pk_cards")),
-        sa.UniqueConstraint("group_id", name=op.f("uq_cards_group_id")),
+        sa.UniqueConstraint("guild_id", "subject", name=op.f("uq_cards_guild_id_subject")),
         sqlite_autoincrement=True,
     )
-    _partial("uq_cards_panel", "cards", ["guild_id"], "group_id IS NULL", unique=True)
+    op.create_index(op.f("ix_cards_group_id"), "cards", ["group_id"])
 
 
 def _make_deliveries() -> None:
