@@ -1,13 +1,12 @@
 """What "every other thursday 6:30 pm" means: a first wall time and a rule, or a kind refusal.
 
-Decides which English phrases there is only one reading of, and takes no others: the grammar has to match the whole text,
-and what people read in two ways (a time without am or pm, 5/12, "next tuesday", "biweekly", "every second thursday",
+Decides which English phrases have only one reading, and takes no others: the grammar has to match the whole text, and
+what people read in two ways (a time without am or pm, 5/12, "next tuesday", "biweekly", "every second thursday",
 midnight) is refused by name, with an example. Relative days count in the zone that is given, the group's.
 
-The invariant: nothing is guessed. What is returned is later than `now`, and whoever asks shows it before it is kept; wall
-times that a change of clocks skips or repeats pass (`recurrence.kind_of` tells). dateparser is not asked as well: of what
-it reads and this does not, one in four was wrong, and its answer for the rest could be trusted only where this grammar
-confirms it, which then needs no second opinion.
+The invariant: nothing is guessed. What is returned is later than `now`, and whoever asks shows it before it is kept.
+Wall times that a change of clocks skips or repeats pass (`recurrence.kind_of` tells). dateparser is not asked as well:
+of the phrases that this refuses it reads too many wrongly, and nothing here could tell which.
 """
 
 from __future__ import annotations
@@ -20,13 +19,14 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from peerbot.recurrence import MOST_INTERVAL, NTHS, Rule, instant, occurrences
-from peerbot.text import Text, _, clean
+from peerbot.text import Text, Verbatim, _, clean
 
 LONGEST = 80
 """Characters of a phrase; a longer one is not looked at."""
 YEAR_NEEDED = timedelta(days=183)
 """A date further away than this is taken only with its year: more often it is a slip than a plan."""
 FARTHEST = timedelta(days=731)
+NOON = 12
 EVENING = time(17)
 """When "tonight" may begin."""
 
@@ -81,11 +81,6 @@ WORDS: dict[str, str] = {
 }
 """What the grammar is written in: w0 a weekday, p0 its plural, m1 a month, o1 first, o-1 last; plain words stay."""
 
-ZONES = frozenset(
-    "z zulu utc gmt est edt et cst cdt ct mst mdt mt pst pdt pt akst hst ast adt nst bst wet west cet cest eet eest "
-    "msk ist jst kst sgt aest aedt acst awst nzst nzdt eastern central mountain pacific atlantic".split()
-)
-
 
 class PhraseRefused(ValueError):
     """The phrase has no reading, or more than one; `text` is a sentence for whoever typed it."""
@@ -124,7 +119,7 @@ def read(text: str, *, now: datetime, zone: str) -> Reading:
     return Reading(reader.not_past(reader.day(words)), Rule("once"))
 
 
-_EXAMPLE = "every other thursday 6:30 pm"
+_EXAMPLE = Verbatim("every other thursday 6:30 pm")
 
 
 def _not_sure() -> PhraseRefused:
@@ -132,8 +127,8 @@ def _not_sure() -> PhraseRefused:
         _(
             "I'm not sure what that means. These I can read: **{one}**, **{two}**, **{three}**.",
             one=_EXAMPLE,
-            two="first tuesday 19:00",
-            three="dec 3 7:30 pm",
+            two=Verbatim("first tuesday 19:00"),
+            three=Verbatim("dec 3 7:30 pm"),
         )
     )
 
@@ -148,6 +143,9 @@ def _tidy(text: str) -> str:
 
 _NUMERIC_DATE = re.compile(r"(?<![\d-])(?:\d{1,4}/\d{1,2}|\d{1,2}-\d{1,2}-\d|\d{1,2}\.\d{1,2}\.|\d{4}[./]\d)")
 _DOT_DATE = re.compile(r"(?<!\S)\d{1,2}\.(?:0?[1-9]|1[0-2])(?= |$)(?! [ap]m\b)")
+_ZONE = re.compile(
+    r"\b(?:z|utc|gmt|[abhijkn]st|[ecmp][sd]?t|[wce]es?t|a[cekw][sd]t|nz[sd]t|eastern|central|mountain|pacific)\b|\+"
+)
 _MIDNIGHT = re.compile(r"\bmidnight\b|(?<!\S)(?:12|0?0)(?:[:.]\d\d)? ?am\b")
 _OTHER_WORDS_FOR_TWO = re.compile(r"\b(?:bi|semi|fort)-?(?:weekly|monthly|nightly)\b|\btwice\b")
 _EVERY_SECOND = re.compile(r"\b(?:every|each) (?:second|third|fourth|fifth|2nd|3rd|4th|5th) (?!.*\bmonth\b)(\w+)")
@@ -155,18 +153,17 @@ _EVERY_SECOND = re.compile(r"\b(?:every|each) (?:second|third|fourth|fifth|2nd|3
 
 def _refuse_what_has_two_readings(phrase: str) -> None:
     """Say what is not clear, where it can be named."""
-    words = set(phrase.split())
-    if words & ZONES or re.search(r"\d ?[+-]\d", re.sub(r"\d{4}-\d\d-\d\d", "", phrase)):
-        raise PhraseRefused(_("I use the group's time zone. Please leave the zone out, like **7:30 pm**."))
     if _NUMERIC_DATE.search(phrase) or _DOT_DATE.search(phrase):
         raise PhraseRefused(
             _("Numbers like 5/12 are read in two ways. Please write the month as a word, like **dec 5 7:30 pm**.")
         )
+    if _ZONE.search(phrase):
+        raise PhraseRefused(_("I use the group's time zone. Please leave the zone out, like **7:30 pm**."))
     if _MIDNIGHT.search(phrase):
         raise PhraseRefused(
             _("Midnight could belong to either day. Please write **00:00** with the new day, or a minute more or less.")
         )
-    if "next" in words:
+    if "next" in phrase.split():
         raise PhraseRefused(
             _('"Next" is read in two ways. Please write the date, like **dec 8 7:30 pm**, or **tomorrow 7:30 pm**.')
         )
@@ -184,9 +181,9 @@ def _refuse_what_has_two_readings(phrase: str) -> None:
 
 
 _TIME = re.compile(
-    r"(?:^| )(?:at |@ ?)?"
-    r"(?:(?P<noon>(?:12 )?noon)|(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?(?: ?(?P<half>[ap])m)|(?P<clock>\d{1,2}[:.]\d\d))"
-    r"(?= |$)"
+    r"(?:^| )(?:at |@ ?)?(?:(?P<noon>(?:12 )?noon)"
+    r"|(?P<hour>0?[1-9]|1[0-2])(?:[:.](?P<minute>[0-5]\d))? ?(?P<half>[ap])m"
+    r"|(?P<clock>(?:[01]?\d|2[0-3])[:.][0-5]\d))(?= |$)"
 )
 _BEHIND_A_TIME = ("on", "every", "each", "starting", "from", "beginning", "weekly", "daily", "monthly", "fortnightly")
 
@@ -208,29 +205,21 @@ def _without_time(phrase: str) -> tuple[str, time]:
 
 def _time(found: re.Match[str]) -> time:
     if found["noon"]:
-        return time(12)
+        return time(NOON)
     if found["half"]:
-        hour, minute = int(found["hour"]), int(found["minute"] or 0)
-        if not 1 <= hour <= 12 or minute > 59:
-            raise _no_such_time()
-        return time(hour % 12 + (12 if found["half"] == "p" else 0), minute)
+        return time(int(found["hour"]) % NOON + (NOON if found["half"] == "p" else 0), int(found["minute"] or 0))
     digits = found["clock"]
     hour, minute = int(digits[:-3]), int(digits[-2:])
-    if hour > 23 or minute > 59:
-        raise _no_such_time()
-    if 1 <= hour <= 12 and not digits.startswith("0"):
+    if 1 <= hour <= NOON and not digits.startswith("0"):
+        morning = f"{hour}:{minute:02} am" if hour < NOON else f"00:{minute:02}"
         raise PhraseRefused(
             _(
                 "Is that morning or evening? Please write **{morning}** or **{evening}**.",
-                morning=f"{hour}:{minute:02} am" if hour < 12 else f"00:{minute:02}",
-                evening=f"{hour}:{minute:02} pm",
+                morning=Verbatim(morning),
+                evening=Verbatim(f"{hour}:{minute:02} pm"),
             )
         )
     return time(hour, minute)
-
-
-def _no_such_time() -> PhraseRefused:
-    return PhraseRefused(_("There is no such time. Please write it like **6:30 pm** or **18:30**."))
 
 
 _DAY_NUMBER = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
@@ -288,7 +277,9 @@ def _monthly(found: re.Match[str]) -> Rule:
 def _interval(found: re.Match[str]) -> int:
     every = found.groupdict().get("every") or "1"
     interval = 2 if every == "other" else int(every)
-    if not 1 <= interval <= MOST_INTERVAL:
+    if interval < 1:
+        raise _not_sure()
+    if interval > MOST_INTERVAL:
         raise PhraseRefused(_("That is too rare for me. 52 is the most: **every 52 weeks on tuesday 7 pm**."))
     return interval
 
@@ -340,11 +331,11 @@ class _Reader:
 
     def not_past(self, day: date) -> datetime:
         """Return the day at the time of day, if it is still to come, and not in a far year."""
-        local = datetime.combine(day, self.at)
-        if instant(local, self.zone) <= self.now:
-            raise PhraseRefused(_("That time has passed already. Please choose one that is still to come."))
         if day - self.today > FARTHEST:
             raise PhraseRefused(_("That is more than two years away. Please look at the year again."))
+        local = datetime.combine(day, self.at)
+        if day < self.today or instant(local, self.zone) <= self.now:
+            raise PhraseRefused(_("That time has passed already. Please choose one that is still to come."))
         return local
 
     def day(self, words: str) -> date:
