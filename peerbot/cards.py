@@ -81,6 +81,11 @@ async def place(
     await _post(session, card, now)
 
 
+async def stands(session: AsyncSession, guild_id: int, subject: str) -> bool:
+    """Return whether there is such a card, posted or on its way."""
+    return await _find(session, guild_id, subject) is not None
+
+
 async def take_down(session: AsyncSession, guild_id: int, subject: str, *, now: datetime) -> None:
     """Remove a card."""
     card = await _find(session, guild_id, subject)

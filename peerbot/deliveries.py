@@ -8,6 +8,7 @@ Discord still recognises the nonce. A row holds no text and no user id: what it 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -109,6 +110,50 @@ async def plan(
     if due <= now:
         session.info["planned"].append(planned)
     return planned
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One of many deliveries that are planned at once."""
+
+    key: str
+    guild_id: int
+    due_at: datetime
+    group_id: int | None = None
+    subject_id: int | None = None
+    member_id: int | None = None
+    channel_id: int | None = None
+    not_after: datetime | None = None
+    collapse: str | None = None
+
+
+async def plan_many(
+    session: AsyncSession, kind: str, several: Sequence[Planned], *, now: datetime, priority: Priority = Priority.NOTE
+) -> None:
+    """Plan many deliveries of a kind in one statement; a key that is planned already is left as it is."""
+    if not several:
+        return
+    rows = [
+        {
+            "dedupe_key": f"{each.guild_id}:{kind}:{each.key}",
+            "guild_id": each.guild_id,
+            "due_at": each.due_at,
+            "next_at": each.due_at,
+            "not_after": each.not_after,
+            "channel_id": each.channel_id,
+            "group_id": each.group_id,
+            "member_id": each.member_id,
+            "subject_id": each.subject_id,
+            "collapse_key": each.collapse,
+            "kind": kind,
+            "priority": int(priority),
+            "created_at": now,
+        }
+        for each in several
+    ]
+    insert = insert_into(session, Delivery).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    planned = await session.execute(insert.returning(Delivery.delivery_id, Delivery.due_at), rows)
+    session.info["planned"] += [delivery_id for delivery_id, due_at in planned if due_at <= now]
 
 
 def _run_anew(row: Insert) -> Insert:

@@ -15,6 +15,7 @@ PeerbotError                    a sentence for the person who asked
 ├── WasRemoved
 ├── AgreementNeeded             the words to agree to come with it
 ├── HelloFirst                  a facilitator says welcome before there is a seat
+├── MeetingUnknown              no such meeting ahead in this server
 ├── TaskUnknown
 ├── TaskDone
 ├── TaskTaken                   by another facilitator
@@ -140,6 +141,13 @@ class HelloFirst(PeerbotError):
 
     def __init__(self, name: str) -> None:
         super().__init__(_("**{name}** starts with a hello. A facilitator writes to you, then you join.", name=name))
+
+
+class MeetingUnknown(PeerbotError):
+    """There is no such meeting in this server any more."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This meeting is not there any more. Nothing was changed. /my shows what is next."))
 
 
 class TaskUnknown(PeerbotError):

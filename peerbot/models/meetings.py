@@ -17,9 +17,9 @@ LOCAL = String(16)
 class Series(Base):
     """When a group meets: a wall time in a zone, and how it repeats. UTC is derived from it.
 
-    `rule` is empty for a single meeting. `until` is the last local date that may hold one. It takes place in
-    `channel_id`, in the group's room if there is none, or behind `link`, which is shown only near the start. Meetings
-    were made up to `made_until`; `tz_version` says by which rules of time zones. `version` counts changes.
+    `rule` is empty for a single meeting (recurrence.Rule.text). It takes place in `channel_id`, in the group's room if
+    there is none, or behind `link`, which is shown only near the start. Meetings were made up to `made_until`;
+    `tz_version` says by which rules of time zones. `version` counts changes.
     """
 
     __tablename__ = "series"
@@ -41,7 +41,6 @@ class Series(Base):
     state: Mapped[str] = mapped_column(String(8), default="active")
     rule: Mapped[str] = mapped_column(String(80), default="")
     first_local: Mapped[str] = mapped_column(LOCAL)
-    until: Mapped[str | None] = mapped_column(String(10))
     zone: Mapped[str] = mapped_column(String(64))
     minutes: Mapped[int] = mapped_column(SmallInteger, default=60)
     channel_id: Mapped[Snowflake | None] = mapped_column(BigInteger)
@@ -59,7 +58,9 @@ class Meeting(Base):
     """One meeting of a series, known by the wall time at which the series puts it (`original_local`), moved or not.
 
     States: planned, cancelled, over. `rev` counts its changes: what was planned for an older one is no longer true.
-    `why` says how it was cancelled. `here_at` is when a facilitator was seen there.
+    `why` says how it was cancelled. Up to `turned_at`, what belongs to its time (card, reminders, start) was seen to.
+    `told` is what members were last told of it ("": that it is as the series says). `here_at` is when a facilitator was
+    seen there.
     """
 
     __tablename__ = "meetings"
@@ -83,6 +84,8 @@ class Meeting(Base):
     state: Mapped[str] = mapped_column(String(10), default="planned")
     why: Mapped[str | None] = mapped_column(String(8))
     rev: Mapped[int] = mapped_column(default=1)
+    told: Mapped[str] = mapped_column(String(20), default="")
+    turned_at: Mapped[datetime]
     here_at: Mapped[datetime | None]
 
 

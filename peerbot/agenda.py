@@ -1,0 +1,84 @@
+"""What belongs to a meeting's time: its card, reminders, run sheet, start, the look for a facilitator, its end.
+
+Each meeting has one row in the outbox, which is due at the next moment of these, does what has come, and is planned
+anew for the moment after. A moment that passed while nobody could look is seen to only as far as it is still of use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import cards, deliveries, series
+from peerbot.deliveries import Priority
+from peerbot.meetings import Scene
+from peerbot.models import Delivery, Group, Meeting, Series
+from peerbot.types import KEEPS_KEY
+
+Act = Callable[[AsyncSession, Scene], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something that is done `before` a meeting starts (negative: after), unless it is later than `of_use` by then.
+
+    `at_end` counts from the end of the meeting instead.
+    """
+
+    name: str
+    act: Act
+    before: timedelta
+    of_use: timedelta
+    at_end: bool = False
+
+    def at(self, meeting: Meeting) -> datetime:
+        """Return when the moment comes."""
+        return (meeting.ends_at if self.at_end else meeting.starts_at) - self.before
+
+
+MOMENTS: tuple[Moment, ...] = ()
+
+
+async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: see to the moments of a meeting that have come, and plan the next look."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    meeting = await session.get(Meeting, delivery.subject_id, populate_existing=True)
+    if group is None or meeting is None or meeting.state == "over" or group.state != "open":
+        return
+    belongs_to = await session.get_one(Series, meeting.series_id)
+    await _show(session, group, meeting, now)
+    if meeting.state == "planned":
+        for moment in sorted(MOMENTS, key=lambda each: each.at(meeting)):
+            at = moment.at(meeting)
+            if meeting.turned_at < at <= now <= at + moment.of_use:
+                await moment.act(session, Scene(meeting, belongs_to, group, at, now))
+    meeting.turned_at = now
+    if now >= meeting.ends_at:
+        meeting.state = "over" if meeting.state == "planned" else meeting.state
+        await cards.mark(session, meeting.guild_id, cards.BOARD, cards.of_meeting(meeting.meeting_id), now=now)
+    await session.flush()
+    await _look_again(session, group, meeting, now)
+
+
+async def _show(session: AsyncSession, group: Group, meeting: Meeting, now: datetime) -> None:
+    """Post the card of a meeting that is near enough, in the group's room."""
+    subject = cards.of_meeting(meeting.meeting_id)
+    near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
+    if not near or meeting.state != "planned" or group.room_id is None:
+        return
+    if not await cards.stands(session, group.guild_id, subject):
+        await cards.place(session, group.guild_id, subject, group.room_id, group_id=group.group_id, now=now)
+
+
+async def _look_again(session: AsyncSession, group: Group, meeting: Meeting, now: datetime) -> None:
+    moments = [moment.at(meeting) for moment in MOMENTS] if meeting.state == "planned" else []
+    moments += [meeting.starts_at - timedelta(days=group.card_days), meeting.ends_at]
+    ahead = [at for at in moments if at > now]
+    if ahead:
+        await deliveries.plan(
+            session, series.TURN, str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, due_at=min(ahead),
+            again=True, priority=Priority.START, group_id=group.group_id, subject_id=meeting.meeting_id,
+        )  # fmt: skip

@@ -1,0 +1,319 @@
+"""Single meetings: cancel one, move one, take it back; what members answer; and what can be seen of them.
+
+A meeting that is off or elsewhere keeps its row and its card, so that it is seen to be off. Members see counts; who
+said what is for the group's facilitators. Every rule that changes a meeting locks its group first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from peerbot import cards, members
+from peerbot.access import SEATED
+from peerbot.errors import MeetingUnknown, NotMember, NotValid
+from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
+from peerbot.recurrence import instant
+from peerbot.rights import Actor, facilitates, guild_of, locked_for
+from peerbot.series import LOCAL, LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
+from peerbot.text import _
+from peerbot.types import insert_into
+
+GOING, CANT = "going", "cant"
+LATELY = timedelta(hours=8)
+"""How long a meeting that has begun is still shown: longer than the longest."""
+CHOICES = 25
+"""Choices that Discord shows while somebody types."""
+
+
+@dataclass(frozen=True)
+class MeetingView:
+    """What anyone in the group may see of a meeting: counts, never names. `local` is wall time in `zone`.
+
+    `next_at` is the group's next planned meeting after this one. `going` and `cant` are counts.
+    """
+
+    meeting_id: int
+    series_id: int
+    group_id: int
+    group_name: str
+    room_id: int | None
+    channel_id: int | None
+    link: str
+    topic: str
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+    local: datetime
+    original: datetime
+    state: str
+    why: str | None
+    rev: int
+    going: int
+    cant: int
+    here_at: datetime | None
+    next_at: datetime | None
+
+    @property
+    def was_moved(self) -> bool:
+        """Whether it is not when its series says."""
+        return self.local != self.original
+
+    @property
+    def place_id(self) -> int | None:
+        """The channel in which it takes place."""
+        return self.channel_id or self.room_id
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A meeting at a moment of its time, with what it belongs to; `at` is when the moment was due."""
+
+    meeting: Meeting
+    series: Series
+    group: Group
+    at: datetime
+    now: datetime
+
+
+# what facilitators do to one meeting
+
+
+async def cancel(session: AsyncSession, actor: Actor, meeting_id: int, *, why: str = "one", now: datetime) -> Meeting:
+    """Cancel one meeting that is not over. Raises NotAllowed or MeetingUnknown."""
+    meeting = await _locked(session, actor, meeting_id, now=now)
+    if meeting.state == "planned":
+        await cancelled(session, meeting, why, now=now)
+    return meeting
+
+
+async def move(session: AsyncSession, actor: Actor, meeting_id: int, local: datetime, *, now: datetime) -> Meeting:
+    """Move one meeting to another wall time in its series' zone; a cancelled one is on again there.
+
+    Raises NotAllowed, MeetingUnknown, or NotValid for a time that is past or too far away.
+    """
+    meeting = await _locked(session, actor, meeting_id, now=now)
+    series = await session.get_one(Series, meeting.series_id)
+    starts_at = instant(local, series.zone)
+    if not now < starts_at < now + LONGEST_AHEAD:
+        raise NotValid(_("Please choose a time that lies ahead, within two years."))
+    meeting.state, meeting.why = "planned", None
+    words = local.strftime(LOCAL)
+    meeting.moved_local = None if words == meeting.original_local else words
+    meeting.here_at = None
+    set_time(meeting, starts_at, series.minutes)
+    await session.execute(delete(Response).where(Response.meeting_id == meeting_id))  # they answered another time
+    await touch(session, meeting, now=now, tells=True)
+    return meeting
+
+
+async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Meeting:
+    """Put a cancelled or moved meeting back to where its series has it, if that still lies ahead.
+
+    Raises NotAllowed, MeetingUnknown, or NotValid when its time has passed.
+    """
+    meeting = await _locked(session, actor, meeting_id, now=now, over_too=True)
+    series = await session.get_one(Series, meeting.series_id)
+    if series.state != "active":
+        raise MeetingUnknown
+    if meeting.state == "cancelled":
+        if meeting.starts_at <= now:
+            raise NotValid(_("Its time has passed. Nothing was changed."))
+        await planned_again(session, meeting, now=now)
+    elif meeting.moved_local is not None:
+        starts_at = instant(parse(meeting.original_local), series.zone)
+        if starts_at <= now:
+            raise NotValid(_("Its first time has passed. You can move it to another one."))
+        meeting.moved_local = None
+        set_time(meeting, starts_at, series.minutes)
+        await session.execute(delete(Response).where(Response.meeting_id == meeting_id))
+        await touch(session, meeting, now=now, tells=True)
+    return meeting
+
+
+# what members answer
+
+
+async def respond(
+    session: AsyncSession, actor: Actor, meeting_id: int, answer: str | None, *, now: datetime
+) -> Meeting:
+    """Keep what somebody with a seat, or a facilitator, answers to a meeting; None takes the answer back.
+
+    Raises MeetingUnknown (also when it is over), or NotMember.
+    """
+    meeting = await find(session, actor.guild_id, meeting_id)
+    if meeting is None or meeting.ends_at <= now or meeting.state == "over":
+        raise MeetingUnknown
+    group = await session.get_one(Group, meeting.group_id)
+    member = await members.find(session, actor.guild_id, actor.user_id)
+    if member is None or not await takes_part(session, group, member, actor):
+        raise NotMember(group.name)
+    mine = (Response.meeting_id == meeting_id, Response.member_id == member.member_id)
+    if answer is None:
+        await session.execute(delete(Response).where(*mine))
+    else:
+        values: dict[str, Any] = {"answer": answer, "at": now}
+        kept = insert_into(session, Response).values(meeting_id=meeting_id, member_id=member.member_id, **values)
+        await session.execute(kept.on_conflict_do_update(index_elements=["meeting_id", "member_id"], set_=values))
+    await cards.mark(session, actor.guild_id, cards.of_meeting(meeting_id), now=now)
+    return meeting
+
+
+async def takes_part(session: AsyncSession, group: Group, member: Member, actor: Actor) -> bool:
+    """Return whether somebody has a seat in a group or looks after it."""
+    seat = select(Membership.member_id).where(
+        Membership.group_id == group.group_id,
+        Membership.member_id == member.member_id,
+        Membership.state.in_(SEATED),
+    )
+    if await session.scalar(seat) is not None:
+        return True
+    return await facilitates(session, await guild_of(session, actor.guild_id), group, actor)
+
+
+async def answers_of(session: AsyncSession, guild_id: int, user_id: int, meeting_ids: Sequence[int]) -> dict[int, str]:
+    """Return what a person answered to some meetings."""
+    me = await members.find(session, guild_id, user_id)
+    if me is None:
+        return {}
+    mine = select(Response).where(Response.member_id == me.member_id, Response.meeting_id.in_(meeting_ids))
+    return {response.meeting_id: response.answer for response in await session.scalars(mine)}
+
+
+async def answered(session: AsyncSession, actor: Actor, meeting_id: int) -> dict[str, list[int]]:
+    """Return the user ids of who answered what, for facilitators of the group. Raises NotAllowed or MeetingUnknown."""
+    meeting = await find(session, actor.guild_id, meeting_id)
+    if meeting is None:
+        raise MeetingUnknown
+    await locked_for(session, actor, meeting.group_id, closed_too=True)
+    rows = select(Response.answer, Member).join(Member, Member.member_id == Response.member_id)
+    rows = rows.where(Response.meeting_id == meeting_id).order_by(Response.at)
+    people: dict[str, list[int]] = {GOING: [], CANT: []}
+    for answer, member in await session.execute(rows):
+        people[answer].append(members.user_id(session, member))
+    return people
+
+
+# what is seen
+
+
+async def find(session: AsyncSession, guild_id: int, meeting_id: int) -> Meeting | None:
+    """Return a meeting of a server."""
+    return await session.scalar(select(Meeting).where(Meeting.meeting_id == meeting_id, Meeting.guild_id == guild_id))
+
+
+async def view(session: AsyncSession, guild_id: int, meeting_id: int) -> MeetingView:
+    """Return a meeting of a server; raise MeetingUnknown."""
+    found = await _views(session, _meetings(guild_id).where(Meeting.meeting_id == meeting_id))
+    if not found:
+        raise MeetingUnknown
+    return found[0]
+
+
+async def coming(
+    session: AsyncSession,
+    guild_id: int,
+    *,
+    now: datetime,
+    group_ids: Sequence[int] | None = None,
+    states: tuple[str, ...] = ("planned",),
+    limit: int = CHOICES,
+) -> tuple[MeetingView, ...]:
+    """Return the next meetings of a server's open groups that are not over, the soonest first."""
+    ahead = _meetings(guild_id).where(
+        Meeting.ends_at > now, Meeting.starts_at > now - LATELY, Meeting.state.in_(states), Group.state == "open"
+    )
+    if group_ids is not None:
+        ahead = ahead.where(Meeting.group_id.in_(group_ids))
+    return await _views(session, ahead.order_by(Meeting.starts_at, Meeting.meeting_id).limit(limit))
+
+
+async def mine(
+    session: AsyncSession, guild_id: int, user_id: int, *, now: datetime, limit: int
+) -> tuple[MeetingView, ...]:
+    """Return the next meetings, planned or off, of the groups in which a person has a seat or that they look after."""
+    me = await members.find(session, guild_id, user_id)
+    if me is None:
+        return ()
+    seats = select(Membership.group_id).where(Membership.member_id == me.member_id, Membership.state.in_(SEATED))
+    tended = select(Facilitator.group_id).where(Facilitator.member_id == me.member_id)
+    group_ids = (await session.scalars(seats.union(tended))).all()
+    return await coming(session, guild_id, now=now, group_ids=group_ids, states=("planned", "cancelled"), limit=limit)
+
+
+async def next_of(session: AsyncSession, group_id: int, *, after: datetime) -> datetime | None:
+    """Return when a group's next planned meeting begins."""
+    return await session.scalar(_next_after(group_id, after))
+
+
+async def choices(session: AsyncSession, actor: Actor, *, like: str, now: datetime) -> tuple[MeetingView, ...]:
+    """Return the next meetings of groups that the actor may change, whose name contains some letters."""
+    guild = await guild_of(session, actor.guild_id)
+    ahead = _meetings(actor.guild_id).where(
+        Meeting.starts_at > now, Meeting.state != "over", Group.state == "open", Series.state == "active",
+        Group.name.icontains(like, autoescape=True),
+    )  # fmt: skip
+    if not actor.manages:
+        me = await members.find(session, actor.guild_id, actor.user_id)
+        if guild.facilitator_role_id not in actor.role_ids or me is None:
+            return ()
+        tended = select(Facilitator.group_id).where(Facilitator.member_id == me.member_id)
+        ahead = ahead.where(Meeting.group_id.in_(tended))
+    return await _views(session, ahead.order_by(Meeting.starts_at, Meeting.meeting_id).limit(CHOICES))
+
+
+def _meetings(guild_id: int) -> Any:
+    going, cant = (
+        select(func.count())
+        .where(Response.meeting_id == Meeting.meeting_id, Response.answer == answer)
+        .scalar_subquery()
+        for answer in (GOING, CANT)
+    )
+    later = _next_after(Meeting.group_id, Meeting.starts_at).scalar_subquery()
+    return (
+        select(Meeting, Series, Group, going, cant, later)
+        .join(Series, Series.series_id == Meeting.series_id)
+        .join(Group, Group.group_id == Meeting.group_id)
+        .where(Meeting.guild_id == guild_id)
+    )
+
+
+def _next_after(group_id: Any, after: Any) -> Select[datetime]:
+    other = aliased(Meeting)
+    return select(func.min(other.starts_at)).where(
+        other.group_id == group_id, other.state == "planned", other.starts_at > after
+    )
+
+
+async def _views(session: AsyncSession, rows: Any) -> tuple[MeetingView, ...]:
+    return tuple(
+        MeetingView(
+            meeting_id=meeting.meeting_id, series_id=series.series_id, group_id=group.group_id, group_name=group.name,
+            room_id=group.room_id, channel_id=series.channel_id, link=series.link, topic=series.topic,
+            starts_at=meeting.starts_at, ends_at=meeting.ends_at, zone=series.zone,
+            local=parse(meeting.moved_local or meeting.original_local), original=parse(meeting.original_local),
+            state=meeting.state, why=meeting.why, rev=meeting.rev, going=going, cant=cant, here_at=meeting.here_at,
+            next_at=next_at,
+        )
+        for meeting, series, group, going, cant, next_at in cast("list[Any]", (await session.execute(rows)).all())
+    )  # fmt: skip
+
+
+async def _locked(
+    session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime, over_too: bool = False
+) -> Meeting:
+    """Return a meeting that the actor may change, its group locked; raise NotAllowed or MeetingUnknown."""
+    meeting = await find(session, actor.guild_id, meeting_id)
+    if meeting is None:
+        raise MeetingUnknown
+    await locked_for(session, actor, meeting.group_id)
+    await session.refresh(meeting)
+    if meeting.state == "over" or (meeting.ends_at <= now and not over_too):
+        raise MeetingUnknown
+    return meeting
