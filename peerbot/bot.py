@@ -44,6 +44,7 @@ FEATURES = (
     "cogs.setup",
     "cogs.groups",
     "cogs.desk",
+    "cogs.meetings",
 )
 IDENTIFY_WAIT = 5.0
 """Seconds between two identifies of one rate-limit bucket (events/gateway.mdx, "Max concurrency")."""

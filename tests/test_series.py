@@ -20,7 +20,7 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def tuesdays(group_id: int, **changes: object) -> series.Plan:
-    usual = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}  # noqa: DTZ001 - wall time
+    usual = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
     return series.Plan.checked(**{**usual, **changes})  # type: ignore[arg-type]
 
 
@@ -88,7 +88,7 @@ async def test_members_answer_and_counts_are_seen(db: Database, guild: Guild) ->
             facilitator(),
             first.meeting_id,
             datetime(2026, 3, 4, 19),
-            now=NOW,  # noqa: DTZ001 - wall time
+            now=NOW,
         )
         assert (moved.state, moved.starts_at) == ("planned", datetime(2026, 3, 4, 18, tzinfo=UTC))
         await meetings.undo(session, facilitator(), first.meeting_id, now=NOW)

@@ -257,7 +257,7 @@ async def test_a_connection_that_dies_at_the_commit_leaves_the_outcome_unknown(
 
 
 async def test_a_naive_time_is_refused(db: Database, guild: Guild) -> None:
-    naive = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - that is what is tested
+    naive = datetime(2026, 3, 1, 12)
     with pytest.raises((TypeError, StatementError), match="naive"):
         async with db.begin() as session:
             await members.of(session, GUILD, MAYA, now=naive)

@@ -1,0 +1,13 @@
+"""Meetings: when they are, who comes, and what belongs to each one's time."""
+
+from __future__ import annotations
+
+from peerbot import agenda, series
+from peerbot.bot import PeerBot
+
+
+async def setup(bot: PeerBot) -> None:
+    """Add the commands, cards and deliveries of meetings."""
+    bot.outbox.step(series.TURN, agenda.turn)
+    bot.outbox.step("meetings.extend", series.extend)
+    bot.outbox.step("meetings.closed", series.end_all)
