@@ -8,7 +8,7 @@ import pytest
 from builders import GUILD, MAYA, actor, facilitator, make_group, seat
 from sqlalchemy import select
 
-from peerbot import agenda, meetings, series
+from peerbot import agenda, meetings, series, timetables
 from peerbot.database import Database
 from peerbot.errors import NotAllowed, NotValid
 from peerbot.models import Delivery, Guild, Meeting
@@ -19,9 +19,9 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday; clocks in Berlin change on March 29."""
 
 
-def tuesdays(group_id: int, **changes: object) -> series.Plan:
+def tuesdays(group_id: int, **changes: object) -> timetables.Plan:
     usual = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
-    return series.Plan.checked(**{**usual, **changes})  # type: ignore[arg-type]
+    return timetables.Plan.checked(**{**usual, **changes})  # type: ignore[arg-type]
 
 
 async def all_meetings(db: Database) -> list[Meeting]:
@@ -32,7 +32,7 @@ async def all_meetings(db: Database) -> list[Meeting]:
 async def test_the_next_meetings_of_a_series_are_made_at_once(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
-        await series.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+        await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
     assert [m.starts_at for m in await all_meetings(db)] == [
         datetime(2026, 3, day, 17, 30, tzinfo=UTC) for day in (3, 10)
     ]
@@ -42,7 +42,7 @@ async def test_a_series_keeps_its_wall_time_when_clocks_change(db: Database, gui
     later = datetime(2026, 3, 24, 12, tzinfo=UTC)
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
-        await series.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+        await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
     async with db.begin() as session:
         assert await series.materialise(session, now=later) == 1
     made = await all_meetings(db)
@@ -54,10 +54,12 @@ async def test_a_series_keeps_its_wall_time_when_clocks_change(db: Database, gui
 async def test_skipped_weeks_are_off_and_come_back(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
-        made = await series.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
-        off = await series.skip(session, facilitator(), made.series_id, date(2026, 3, 30), date(2026, 4, 12), now=NOW)
+        made = await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+        off = await timetables.skip(
+            session, facilitator(), made.series_id, date(2026, 3, 30), date(2026, 4, 12), now=NOW
+        )
         assert [m.original_local for m in off] == ["2026-03-31T18:30", "2026-04-07T18:30"]
-        back = await series.unskip(
+        back = await timetables.unskip(
             session, facilitator(), made.series_id, date(2026, 3, 30), date(2026, 4, 12), now=NOW
         )
         assert {m.state for m in back} == {"planned"}
@@ -67,17 +69,17 @@ async def test_whoever_does_not_look_after_the_group_changes_nothing(db: Databas
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
         with pytest.raises(NotAllowed):
-            await series.create(session, actor(), tuesdays(group.group_id), now=NOW)
+            await timetables.create(session, actor(), tuesdays(group.group_id), now=NOW)
         once = {"first": NOW.replace(tzinfo=None) - timedelta(days=1), "rule": Rule("once")}
         with pytest.raises(NotValid):
-            await series.create(session, facilitator(), tuesdays(group.group_id, **once), now=NOW)
+            await timetables.create(session, facilitator(), tuesdays(group.group_id, **once), now=NOW)
 
 
 async def test_members_answer_and_counts_are_seen(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
         await seat(session, group, MAYA, now=NOW)
-        await series.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+        await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
         first = (await meetings.coming(session, GUILD, now=NOW))[0]
         await meetings.respond(session, actor(), first.meeting_id, meetings.GOING, now=NOW)
         seen = await meetings.view(session, GUILD, first.meeting_id)
@@ -98,7 +100,7 @@ async def test_members_answer_and_counts_are_seen(db: Database, guild: Guild) ->
 async def test_a_meeting_is_looked_after_at_each_of_its_moments(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
-        await series.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+        await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
         turn = (await session.scalars(select(Delivery).where(Delivery.kind == series.TURN))).first()
         assert turn is not None
         await agenda.turn(session, turn, NOW)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peerbot import agenda, series
+from peerbot import agenda, series, timetables
 from peerbot.bot import PeerBot
 
 
@@ -10,4 +10,4 @@ async def setup(bot: PeerBot) -> None:
     """Add the commands, cards and deliveries of meetings."""
     bot.outbox.step(series.TURN, agenda.turn)
     bot.outbox.step("meetings.extend", series.extend)
-    bot.outbox.step("meetings.closed", series.end_all)
+    bot.outbox.step("meetings.closed", timetables.end_all)
