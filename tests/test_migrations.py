@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import URL, Connection, Engine, Inspector, inspect, text
 
@@ -73,6 +74,17 @@ def tables(engine: Engine) -> set[str]:
 def test_a_new_database_gets_every_table(url: URL, engine: Engine) -> None:
     schema.bring_up(url)
     assert tables(engine) == set(Base.metadata.tables)
+
+
+def test_the_newest_migration_is_the_one_that_the_code_names() -> None:
+    assert ScriptDirectory.from_config(schema.config()).get_heads() == [schema.REVISION]
+
+
+def test_a_bot_that_has_nothing_to_migrate_does_not_load_alembic(bare_url: str, url: URL) -> None:
+    schema.bring_up(url)
+    start = "import sys; import peerbot.__main__ as program; program.schema.bring_up(program.config.engine_url("
+    start += "__import__('pydantic').SecretStr(sys.argv[1]))); sys.exit('alembic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", start, bare_url], check=True, cwd=ROOT, timeout=30)
 
 
 def test_bringing_up_twice_changes_nothing(url: URL, engine: Engine) -> None:

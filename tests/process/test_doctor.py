@@ -216,8 +216,9 @@ async def test_a_database_of_an_older_peerbot_is_to_be_brought_up(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
-    head = schema.ScriptDirectory.from_config(schema.config()).get_current_head()
-    later = f'"""Later."""\nrevision, down_revision, branch_labels, depends_on = "9999", "{head}", None, None\n'
+    later = (
+        f'"""Later."""\nrevision, down_revision, branch_labels, depends_on = "9999", "{schema.REVISION}", None, None\n'
+    )
     (tmp_path / "migrations" / "versions" / "9999_later.py").write_text(later)
 
     def newer() -> Config:
@@ -226,6 +227,7 @@ async def test_a_database_of_an_older_peerbot_is_to_be_brought_up(
         return made
 
     monkeypatch.setattr(schema, "config", newer)
+    monkeypatch.setattr(schema, "REVISION", "9999")
     said = io.StringIO()
     report = Report(Console(file=said))
     assert health.check_database(report, settings, frozenset()) is None
