@@ -81,6 +81,25 @@ async def test_after_a_long_pause_only_a_small_burst_begins_at_once(time: Loop) 
     await asyncio.gather(*tasks)
 
 
+@pytest.mark.parametrize("processes", [1, 3, 4])
+async def test_no_second_of_discords_sees_too_many_though_some_arrive_late(time: Loop, processes: int) -> None:
+    begun: list[float] = []
+    budgets = [SendBudget() for _ in range(processes)]
+
+    async def note(budget: SendBudget) -> None:
+        await budget.take()
+        begun.append(time.now)
+
+    for budget in budgets:
+        budget.share_with(processes)
+    tasks = [asyncio.create_task(note(budget)) for _ in range(300 // processes) for budget in budgets]
+    await time.pass_by(10)
+    await asyncio.gather(*tasks)
+    seen = max(sum(start <= each < start + 1.1 for each in begun) for start in begun)
+    assert 47 <= seen <= 49
+    assert max(begun) - begun[0] < 300 / 45 + 1.1
+
+
 async def test_the_most_urgent_of_those_who_wait_begins_first(time: Loop) -> None:
     budget, begun = SendBudget(rate=10, burst=1), list[int]()
     tasks = [asyncio.create_task(begin(budget, begun, number, urgent=6)) for number in range(5)]
