@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -282,11 +283,15 @@ def _leave() -> None:
 
 async def _stay_connected(make: Callable[[], PeerBot], token: str) -> None:
     """Log in, trying again while Discord cannot be reached, and stay until cancelled."""
+    is_loaded = False
     while True:
         bot = make()
         try:
             await _log_in(bot, token)
             log.info("Logged in.")
+            if not is_loaded:
+                gc.freeze()  # what is loaded by now stays: looking through it for garbage holds everybody up
+                is_loaded = True
             await _connect(bot)
         except (aiohttp.ClientError, OSError, discord.HTTPException, discord.GatewayNotFound) as problem:
             why = type(problem).__name__
