@@ -35,6 +35,8 @@ BACKGROUND = 10.0
 """Seconds that the dispatcher and other work of our own may wait."""
 LOOK_AFTER = 20.0
 """Seconds between two looks at the process lock."""
+PAGES_KEPT = 512
+"""KiB of the file that each connection to SQLite keeps; the rest is in the system's memory, a call away."""
 GIVEN_BACK: dict[str, Any] = {"pool_reset_on_return": None}
 """A session ends its transaction by itself. One more rollback would cost a way to the database after each commit, and a
 task that is cancelled during it would leave an error in the log."""
@@ -141,11 +143,13 @@ def _sqlite(url: URL, *, writes: bool) -> AsyncEngine:
         "pool_size": 1 if writes else 4,
         "max_overflow": 0,
         "pool_timeout": BACKGROUND,
+        "pool_use_lifo": True,  # a connection keeps statements and pages; what one can do, several need not hold
         **GIVEN_BACK,
     }
     engine = create_async_engine(url, **pool)
     # FULL: a commit that was told to somebody survives a power cut. secure_delete: what is erased is overwritten.
     pragmas = ["journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=1000", "secure_delete=on"]
+    pragmas.append(f"cache_size=-{PAGES_KEPT}")
 
     def set_up(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours to say
