@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from peerbot.config import Settings
 from peerbot.errors import AlreadyRunning, ConfigurationWrong, DatabaseBusy, OutcomeUnknown
 from peerbot.members import Seal
+from peerbot.sqlite import connect as open_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def _sqlite(url: URL, *, writes: bool) -> AsyncEngine:
         "pool_use_lifo": True,  # a connection keeps statements and pages; what one can do, several need not hold
         **GIVEN_BACK,
     }
-    engine = create_async_engine(url, **pool)
+    engine = create_async_engine(url, connect_args={"async_creator_fn": open_sqlite}, **pool)
     # FULL: a commit that was told to somebody survives a power cut. secure_delete: what is erased is overwritten.
     pragmas = ["journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=1000", "secure_delete=on"]
     pragmas.append(f"cache_size=-{PAGES_KEPT}")
