@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +23,19 @@ from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Delivery
+from peerbot.outbox import (
+    LATER,
+    Courier,
+    Gone,
+    Mistake,
+    NotNeeded,
+    Outbox,
+    Outcome,
+    Retry,
+    Sent,
+    TooLate,
+    Uncertain,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,113 +55,6 @@ NONCE_WINDOW = timedelta(minutes=2)
 FIRST_TIDY = timedelta(minutes=5)
 GRACE = 3.0
 """Seconds that what is in flight gets at the end."""
-
-
-@dataclass(frozen=True)
-class Sent:
-    """It has happened."""
-
-    message_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Gone:
-    """It cannot happen: the channel, the member or the permission is not there. `problem` is a word for the log."""
-
-    problem: str
-
-
-@dataclass(frozen=True)
-class Retry:
-    """It has not happened, and may later: an outage ends, so it is tried for as long as it is not too late."""
-
-    problem: str
-    after: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Uncertain:
-    """It may have happened: the connection was lost after the request was written."""
-
-    problem: str
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """Our own code failed; it is tried some times, because the next version or the next minute may mend it."""
-
-    problem: str = "error"
-
-
-@dataclass(frozen=True)
-class NotNeeded:
-    """It is no longer true, so nothing was sent."""
-
-
-@dataclass(frozen=True)
-class TooLate:
-    """It would be of no use any more, so nothing was sent."""
-
-
-LATER = (Retry, Uncertain, Mistake)
-Outcome = Sent | Gone | Retry | Uncertain | Mistake | NotNeeded | TooLate
-Step = Callable[[AsyncSession, Delivery, datetime], Awaitable[None]]
-
-
-class Courier(Protocol):
-    """Whoever carries deliveries to Discord."""
-
-    async def send(self, delivery: Delivery) -> Outcome:
-        """Carry one delivery out."""
-        ...
-
-    async def find(self, delivery: Delivery) -> int | None:
-        """Look for a message that may have been sent, by its marker; raise OSError when nobody can look now."""
-        ...
-
-
-class Outbox:
-    """What is to be done for each kind of delivery. A cog registers its kinds in `setup`."""
-
-    def __init__(self) -> None:
-        self.messages: dict[str, Callable[[Delivery], Awaitable[Any]]] = {}
-        self.effects: dict[str, Callable[[Delivery], Awaitable[Outcome]]] = {}
-        self.steps: dict[str, Step] = {}
-        self.after: dict[str, Step] = {}
-        self.letters: dict[str, bool] = {}
-        self.failed: Step | None = None
-
-    def message(self, kind: str, render: Callable[[Delivery], Awaitable[Any]], *, after: Step | None = None) -> None:
-        """Register a message: `render` reads current data and returns a card, or None when it is no longer true.
-
-        `after` runs in the transaction that acknowledges it; the delivery carries the message's id by then.
-        """
-        self.messages[kind] = render
-        if after is not None:
-            self.after[kind] = after
-
-    def letter(
-        self,
-        kind: str,
-        render: Callable[[Delivery], Awaitable[Any]],
-        *,
-        after: Step | None = None,
-        waits_for_morning: bool = True,
-    ) -> None:
-        """Register a message to one member, planned with their member id and no channel.
-
-        It goes the way that the member chose, and not in their quiet hours unless `waits_for_morning` is False.
-        """
-        self.message(kind, render, after=after)
-        self.letters[kind] = waits_for_morning
-
-    def effect(self, kind: str, apply: Callable[[Delivery], Awaitable[Outcome]]) -> None:
-        """Register an effect: `apply` makes Discord match the database and may run more than once."""
-        self.effects[kind] = apply
-
-    def step(self, kind: str, rule: Step) -> None:
-        """Register a step: a rule that runs without Discord."""
-        self.steps[kind] = rule
 
 
 class Dispatcher:
