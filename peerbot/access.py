@@ -48,8 +48,8 @@ class Room:
     away: frozenset[int]
 
 
-async def follow(session: AsyncSession, group: Group, member_id: int, *, now: datetime) -> int:
-    """Plan that a person's access follows their seat; return the delivery's id."""
+async def follow(session: AsyncSession, group: Group, member_id: int, *, at_once: bool = False, now: datetime) -> int:
+    """Plan that a person's access follows their seat; return the delivery's id. `at_once`: they wait for it."""
     return await deliveries.plan(
         session,
         "groups.access",
@@ -58,6 +58,7 @@ async def follow(session: AsyncSession, group: Group, member_id: int, *, now: da
         now=now,
         priority=Priority.ACCESS,
         again=True,
+        at_once=at_once,
         group_id=group.group_id,
         member_id=member_id,
     )

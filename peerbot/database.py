@@ -58,6 +58,10 @@ class Database:
         self.reader = reader
         self.seal = seal
         self.after_commit: Callable[[list[int]], None] = lambda _planned: None
+        self.claims_as: Callable[[], str | None] = lambda: None
+        """The name under which a transaction may claim what it plans, while somebody is there to carry it out."""
+        self.carry: Callable[[list[Any], float], None] = lambda _claimed, _claimed_at: None
+        """Whoever carries it out, given the loop's time before it was claimed."""
 
     @asynccontextmanager
     async def begin(self, *, wait: float = INTERACTIVE) -> AsyncGenerator[AsyncSession]:
@@ -66,8 +70,10 @@ class Database:
         Raises DatabaseBusy (nothing was changed) or OutcomeUnknown (the commit may or may not have happened).
         """
         planned: list[int] = []
+        claimed: list[Any] = []
         async with self._session(self.writer, wait) as session:
-            session.info["planned"] = planned
+            claimed_at = asyncio.get_running_loop().time()
+            session.info.update(planned=planned, claimed=claimed, claims_as=self.claims_as())
             if wait != INTERACTIVE and self.writer.dialect.name == "postgresql":
                 await session.execute(text(f"SET LOCAL lock_timeout = {int(wait * 1000)}"))
             yield session
@@ -79,6 +85,8 @@ class Database:
                 await session.invalidate()  # a rollback on this connection would fail too, and hide what happened
                 raise
         saved.set(True)
+        if claimed:
+            self.carry(claimed, claimed_at)
         if planned:
             self.after_commit(planned)
 

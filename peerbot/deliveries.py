@@ -11,12 +11,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from functools import cache
 from typing import Any
 from zlib import crc32
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Executable,
     Select,
     SQLColumnExpression,
     String,
@@ -32,11 +34,10 @@ from sqlalchemy import (
     table,
     update,
 )
-from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot.models import Delivery
-from peerbot.types import insert_into
+from peerbot.types import insert_for, insert_into
 
 LEASE = timedelta(seconds=45)
 """How long a claim holds: what a frozen process holds is taken over within a minute, and while Discord still recognises
@@ -73,6 +74,7 @@ async def plan(
     not_after: datetime | None = None,
     priority: Priority = Priority.NOTE,
     again: bool = False,
+    at_once: bool = False,
     collapse: str | None = None,
     early: timedelta = timedelta(),
     channel_id: int | None = None,
@@ -83,27 +85,40 @@ async def plan(
     """Plan a delivery and return its id; the same key is planned once.
 
     With `again` the row stands for a state to be reached (access, a card): planning it anew runs it anew, after the run
-    that may be under way. Of several due messages with the same `collapse`, only the latest is sent. What need not be
-    exact may come up to `early` before it is due, at a moment of its own, so that not all of an hour is due at once.
+    that may be under way; with `at_once` too, somebody waits for it, and this process claims it in the same
+    transaction. Of several due messages with the same `collapse`, only the latest is sent. What need not be exact may
+    come up to `early` before it is due, at a moment of its own, so that not all of an hour is due at once.
     """
     due = (due_at or now) - early * (crc32(f"{guild_id}:{kind}:{key}".encode()) / 2**32)
-    row = insert_into(session, Delivery).values(
-        dedupe_key=f"{guild_id}:{kind}:{key}",
-        kind=kind,
-        guild_id=guild_id,
-        priority=int(priority),
-        due_at=due,
-        next_at=due,
-        not_after=not_after,
-        created_at=now,
-        channel_id=channel_id,
-        group_id=group_id,
-        member_id=member_id,
-        subject_id=subject_id,
-        collapse_key=collapse,
-    )
-    row = _run_anew(row) if again else row.on_conflict_do_nothing(index_elements=["dedupe_key"])
-    planned = await session.scalar(row.returning(Delivery.delivery_id))
+    values: dict[str, Any] = {
+        "dedupe_key": f"{guild_id}:{kind}:{key}",
+        "kind": kind,
+        "guild_id": guild_id,
+        "priority": int(priority),
+        "due_at": due,
+        "next_at": due,
+        "not_after": not_after,
+        "created_at": now,
+        "channel_id": channel_id,
+        "group_id": group_id,
+        "member_id": member_id,
+        "subject_id": subject_id,
+        "collapse_key": collapse,
+    }
+    engine = session.get_bind().dialect.name
+    if again and at_once and due <= now and (owner := session.info.get("claims_as")) is not None:
+        values |= {"state": LEASED, "owner": owner, "claim_no": 1, "attempts": 1, "first_send_at": now}
+        if engine != "postgresql":  # which uses its own clock
+            values["next_at"] = datetime.now(UTC) + LEASE
+        else:
+            del values["next_at"]
+        row = Delivery(**(await session.execute(_planning(engine, "claimed"), values)).mappings().one())
+        planned = row.delivery_id
+        if not row.again:  # else it is being carried out, and runs once more after that
+            session.info["claimed"].append(row)
+            return planned
+    else:
+        planned = await session.scalar(_planning(engine, "again" if again else "once"), values)
     if planned is None:
         key_taken = select(Delivery.delivery_id).where(Delivery.dedupe_key == f"{guild_id}:{kind}:{key}")
         return (await session.scalars(key_taken)).one()
@@ -156,18 +171,36 @@ async def plan_many(
     session.info["planned"] += [delivery_id for delivery_id, due_at in planned if due_at <= now]
 
 
-def _run_anew(row: Insert) -> Insert:
-    running = _is(LEASED)
+@cache  # building it takes longer than running it
+def _planning(engine: str, how: str) -> Executable:
+    """Return the statement that plans a row: "once", or "again", or "claimed" by this process if nobody carries it."""
+    columns = Delivery.__table__.c
+    row = insert_for(engine, Delivery.__table__)
+    if how == "once":
+        return row.on_conflict_do_nothing(index_elements=["dedupe_key"]).returning(columns.delivery_id)
+    running = columns.state == literal_column(str(LEASED))
     changes: dict[str, Any] = {
         "state": case((running, literal_column("1")), else_=literal_column("0")),
         "again": running,
         "due_at": row.excluded.due_at,
-        "next_at": case((running, Delivery.next_at), else_=row.excluded.next_at),
-        "attempts": case((running, Delivery.attempts), else_=0),
+        "next_at": case((running, columns.next_at), else_=row.excluded.next_at),
+        "attempts": case((running, columns.attempts), else_=row.excluded.attempts),
         "channel_id": row.excluded.channel_id,
         "problem": None,
     }
-    return row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
+    if how == "again":
+        row = row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
+        return row.returning(columns.delivery_id)
+    first_send_at = func.coalesce(columns.first_send_at, row.excluded.first_send_at)
+    changes |= {
+        "state": literal_column(str(LEASED)),
+        "owner": case((running, columns.owner), else_=row.excluded.owner),
+        "claim_no": case((running, columns.claim_no), else_=columns.claim_no + 1),
+        "first_send_at": case((running, columns.first_send_at), else_=first_send_at),
+    }
+    if engine == "postgresql":
+        row = row.values(next_at=func.clock_timestamp() + LEASE)
+    return row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes).returning(*columns)
 
 
 async def claim(
@@ -178,17 +211,20 @@ async def claim(
     limit: int,
     lease: timedelta = LEASE,
     carried: Collection[int] = (),
+    most: Priority = Priority.CARD,
 ) -> list[Delivery]:
     """Claim up to `limit` rows: first those whose lease ran out, then what is due, the most urgent first.
 
     `carried` are rows that this process is carrying out: whatever the clock says, it does not take them from itself.
+    Nothing is claimed that is less urgent than `most`.
 
     Of several due rows with one collapse key the latest is claimed, and the others are cancelled.
     """
     expired = (_is(LEASED), Delivery.next_at <= _machine_time(session), Delivery.delivery_id.not_in(carried))
+    expired = expired if most == max(Priority) else (*expired, Delivery.priority <= int(most))
     rows = list(await _claim(session, expired, Delivery.next_at, now=now, owner=owner, limit=limit, lease=lease))
     for priority in Priority:
-        if len(rows) >= limit:
+        if len(rows) >= limit or priority > most:
             break
         # One statement for each priority: an index walk that stops at what is not due yet, on both engines.
         due = (_is(PENDING), Delivery.priority == literal_column(str(int(priority))), Delivery.next_at <= now)

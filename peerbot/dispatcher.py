@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import budget, deliveries, members, tasks
 from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
+from peerbot.deliveries import Priority
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Delivery
 from peerbot.outbox import (
@@ -44,6 +46,8 @@ SWEEP = 5.0
 BATCH = 32
 """Deliveries under way at once; one that takes long keeps its own place and nobody else's. With answers of Discord that
 take half a second, fewer would not use up the send budget."""
+FOR_HELP = 4
+"""Places beyond those that are kept for calls for help: they wait for nothing that is slow."""
 REMEMBERED = 60.0
 """Seconds for which somebody may still ask what became of a delivery that this process planned."""
 ATTEMPTS = 8
@@ -55,6 +59,15 @@ NONCE_WINDOW = timedelta(minutes=2)
 FIRST_TIDY = timedelta(minutes=5)
 GRACE = 3.0
 """Seconds that what is in flight gets at the end."""
+
+
+@dataclass
+class _Waiting:
+    """Somebody may wait for what becomes of a delivery: of the run with this claim, or of whichever comes."""
+
+    since: float
+    told: asyncio.Future[Outcome]
+    claim_no: int | None = None
 
 
 class Dispatcher:
@@ -73,17 +86,20 @@ class Dispatcher:
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
         self._running: dict[asyncio.Task[bool], int] = {}
+        self._awaited: set[asyncio.Task[bool]] = set()
         self._tried: dict[int, float] = {}
         self._fresh: list[int] = []
         self._look = True
         self._full = False
-        self._waiting: dict[int, tuple[float, asyncio.Future[Outcome]]] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._unwatch: Callable[[], None] | None = None
 
     def start(self, courier: Courier) -> None:
         """Begin to work; call it once, when every kind is registered."""
         self.courier = courier
         self.db.after_commit = self._planned
+        self.db.claims_as = self._claims_as
+        self.db.carry = self._claimed
         self._unwatch = self.clock.watch(self.wake)
         self._scheduler.add_job(self._tidy, "interval", hours=6, next_run_time=datetime.now(UTC) + FIRST_TIDY)
         self._scheduler.start()
@@ -116,7 +132,7 @@ class Dispatcher:
 
     async def outcomes(self, delivery_ids: Sequence[int], *, within: float = 2.0) -> list[Outcome | None]:
         """Wait some seconds for what became of several; None for each that is still under way."""
-        waiting = {number: self._waiting[number][1] for number in delivery_ids if number in self._waiting}
+        waiting = {number: self._waiting[number].told for number in delivery_ids if number in self._waiting}
         if waiting:
             await asyncio.wait(waiting.values(), timeout=within)
         outcomes = {number: future.result() for number, future in waiting.items() if future.done()}
@@ -134,19 +150,33 @@ class Dispatcher:
         async with self.db.read(wait=BACKGROUND) as session:
             return await deliveries.is_drained(session, now=self.clock.now())
 
+    def _claims_as(self) -> str | None:
+        return None if self._stopping or len(self._running) >= BATCH else self.owner
+
+    def _claimed(self, rows: Sequence[Delivery], claimed_at: float) -> None:
+        """Carry out what a transaction of this process planned and claimed, because somebody waits for it."""
+        if self._stopping:
+            return
+        for row in rows:
+            self._expect(row.delivery_id).claim_no = row.claim_no
+            self._awaited.add(self._start(row, claimed_at))
+
     def _planned(self, planned: list[int]) -> None:
-        loop = asyncio.get_running_loop()
         for delivery_id in planned:
-            if delivery_id not in self._waiting:
-                self._waiting[delivery_id] = (loop.time(), loop.create_future())
+            self._expect(delivery_id).claim_no = None
         self._fresh += planned
-        self._wake.set()
+        if not self._awaited:  # else whoever waits goes first
+            self._wake.set()
+
+    def _expect(self, delivery_id: int) -> _Waiting:
+        loop = asyncio.get_running_loop()
+        return self._waiting.setdefault(delivery_id, _Waiting(loop.time(), loop.create_future()))
 
     def _forget_unasked(self) -> None:
         """Forget what nobody can be waiting for any more; another process carried it out, or it waits for long."""
         long_ago = asyncio.get_running_loop().time() - REMEMBERED
-        for delivery_id, (since, _future) in list(self._waiting.items()):
-            if since > long_ago:
+        for delivery_id, waiting in list(self._waiting.items()):
+            if waiting.since > long_ago:
                 return  # they are in the order in which they were planned
             del self._waiting[delivery_id]
 
@@ -172,9 +202,10 @@ class Dispatcher:
     async def _drain(self) -> None:
         """Claim what there are places for: what was just planned here, or whatever is due if there may be more."""
         free = BATCH - len(self._running)
-        if not free:
-            self._full = True
-            return  # whoever ends wakes it again
+        if free <= 0:
+            self._full = True  # whoever ends wakes it again
+            await self._call_for_help(free + FOR_HELP)
+            return
         fresh, self._fresh = self._fresh, []
         look = self._look or self._full or len(fresh) > free
         self._look = False
@@ -186,12 +217,21 @@ class Dispatcher:
             else:
                 rows = await deliveries.claim_these(session, fresh, **given)
         for row in rows:
-            task = asyncio.create_task(self._carry(row, claimed_at))
-            self._running[task] = row.delivery_id
-            task.add_done_callback(self._carried)
+            self._start(row, claimed_at)
         self._full = len(rows) == free
         if look and not self._full:
             await self._set_the_alarm()
+
+    async def _call_for_help(self, free: int) -> None:
+        """Claim calls for help, and nothing else, for the places that are kept for them."""
+        if free <= 0 or not (self._look or self._fresh):
+            return
+        claimed_at = asyncio.get_running_loop().time()
+        given: dict[str, Any] = {"now": self.clock.now(), "owner": self.owner, "carried": self._running.values()}
+        async with self.db.begin(wait=BACKGROUND) as session:
+            rows = await deliveries.claim(session, limit=free, most=Priority.HELP, **given)
+        for row in rows:
+            self._start(row, claimed_at)
 
     async def _set_the_alarm(self) -> None:
         async with self.db.read(wait=BACKGROUND) as session:
@@ -200,8 +240,17 @@ class Dispatcher:
             moment = datetime.now(UTC) + max(due - self.clock.now(), timedelta())
             self._scheduler.add_job(self._ring, "date", run_date=moment, id="due", replace_existing=True)
 
+    def _start(self, row: Delivery, claimed_at: float) -> asyncio.Task[bool]:
+        task = asyncio.create_task(self._carry(row, claimed_at))
+        self._running[task] = row.delivery_id
+        task.add_done_callback(self._carried)
+        return task
+
     def _carried(self, task: asyncio.Task[bool]) -> None:
         del self._running[task]
+        self._awaited.discard(task)
+        if self._fresh and not self._awaited:
+            self._wake.set()
         if self._full or task.cancelled() or task.exception() is not None or task.result():
             self.wake()  # others waited for the place, or the row runs again, at once or later
 
@@ -219,15 +268,22 @@ class Dispatcher:
         except Exception:  # one that fails must not stop the others; it is tried again, then told
             log.exception("Delivery %s (%s) failed.", delivery.delivery_id, delivery.kind)
             outcome = Mistake()
+        waiting = self._waiting.get(delivery.delivery_id)
+        has_happened = isinstance(outcome, Sent) and delivery.kind in self.outbox.effects
+        if has_happened and waiting is not None and waiting.claim_no == delivery.claim_no:
+            self._tell(delivery, outcome)  # before it is written down, which changes nothing about it
         outcome, state = await self._acknowledge(delivery, outcome)
         if state == deliveries.PENDING and not isinstance(outcome, LATER):
             return True  # it was asked for anew meanwhile: whoever waits, waits for that run
-        _since, waiting = self._waiting.pop(delivery.delivery_id, (0.0, None))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(outcome)
+        self._tell(delivery, outcome)
         if state != deliveries.PENDING:
             self._tried.pop(delivery.delivery_id, None)
         return state == deliveries.PENDING
+
+    def _tell(self, delivery: Delivery, outcome: Outcome) -> None:
+        waiting = self._waiting.pop(delivery.delivery_id, None)
+        if waiting is not None and not waiting.told.done():
+            waiting.told.set_result(outcome)
 
     async def _outcome_of(self, delivery: Delivery) -> Outcome:
         now = self.clock.now()

@@ -238,7 +238,7 @@ async def admit(
     await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     if not seated:
         return None
-    access_id = await access.follow(session, group, membership.member_id, now=now)
+    access_id = await access.follow(session, group, membership.member_id, at_once=True, now=now)
     if group.room_id is not None:
         greets = f"{group.group_id}:{membership.member_id}:{now.date().isoformat()}"  # once a day, for coming and going
         await deliveries.plan(
@@ -358,7 +358,7 @@ async def _seat_of(session: AsyncSession, group: Group, actor: Actor, states: tu
 async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bool = True, now: datetime) -> SeatChange:
     if frees:
         await seat_freed(session, group, now=now)
-    access_id = await access.follow(session, group, member_id, now=now)
+    access_id = await access.follow(session, group, member_id, at_once=True, now=now)
     await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     return SeatChange(group.name, group.room_id, access_id)
 

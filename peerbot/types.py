@@ -37,8 +37,12 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 def insert_into(session: AsyncSession, table: Any) -> sqlite.Insert:
     """Return an INSERT that takes ON CONFLICT, in the words of the session's engine; both engines share them."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    return cast("sqlite.Insert", insert(table))
+    return insert_for(session.get_bind().dialect.name, table)
+
+
+def insert_for(engine: str, table: Any) -> sqlite.Insert:
+    """Return the same for an engine of this name."""
+    return cast("sqlite.Insert", postgresql.insert(table) if engine == "postgresql" else sqlite.insert(table))
 
 
 Snowflake = Annotated[int, mapped_column(BigInteger)]

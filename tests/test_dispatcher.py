@@ -92,6 +92,27 @@ async def test_no_more_than_a_batch_is_under_way_and_the_rest_follows(at_work: R
     assert most == dispatcher.BATCH
 
 
+async def test_a_call_for_help_waits_for_nothing_that_is_slow(at_work: Running) -> None:
+    let_go = asyncio.Event()
+
+    async def hang(_delivery: Delivery) -> Outcome:
+        await let_go.wait()
+        return Sent()
+
+    slow = [f"slow {number}" for number in range(dispatcher.BATCH + 5)]
+    at_work.courier.answers = {key: [hang] for key in slow}
+    async with at_work.db.begin() as session:
+        for key in slow:
+            await deliveries.plan(session, "message", key, guild_id=GUILD, now=at_work.clock.now())
+    await at_work.courier.has_sent(slow[dispatcher.BATCH - 1])
+    delivery_id = await at_work.plan("help", priority=Priority.HELP)
+    assert isinstance(await at_work.outcome(delivery_id), Sent)
+    assert len(at_work.courier.sent) == dispatcher.BATCH + 1
+    let_go.set()
+    for key in slow:
+        await at_work.courier.has_sent(key)
+
+
 async def test_what_is_no_longer_true_is_cancelled(at_work: Running) -> None:
     at_work.courier.answers["old news"] = [NotNeeded()]
     assert (await at_work.run("old news")).state == CANCELLED

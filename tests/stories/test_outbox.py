@@ -111,6 +111,7 @@ async def test_a_greeting_that_a_moderator_deleted_before_it_was_known_is_not_se
     await group.world.until(lambda: greetings(group) == 1)
     (greeting,) = [seen for seen in group.posted(group.room()) if GREETING in seen]
     posting.delete(group.world, group.room(), [greeting.message_id])
+    await group.world.settle()
     await group.later(seconds=20)
     assert greetings(group) == 0
     assert await states(group, "groups.welcome") == [DONE]
