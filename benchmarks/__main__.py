@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import deliver, handlers, idle, machine
+from benchmarks import deliver, handlers, idle, machine, recurrence
 from benchmarks.databases import Databases
 from benchmarks.run import Benchmark, Run
 from benchmarks.tables import Table
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "throughput": deliver.throughput,
     "idle": idle.measure,
     "endurance": deliver.endurance,
+    "recurrence": recurrence.measure,
 }
 console = Console(stderr=True)
 

@@ -126,8 +126,8 @@ def _interval(value: str) -> int:
 
 def _weekdays(value: str) -> tuple[int, ...]:
     names = value.split(",")
-    if not set(names) <= set(DAYS) or len(set(names)) != len(names):
-        raise RuleRefused("a weekday that is unknown, or there twice")
+    if not set(names) <= set(DAYS):
+        raise RuleRefused("a weekday that is unknown")
     return tuple(sorted(map(DAYS.index, names)))
 
 
@@ -172,8 +172,11 @@ def occurrences(rule: Rule, first: datetime, zone: str, *, after: datetime, limi
     if limit < 1:
         return found
     first = first.replace(microsecond=0, fold=0)
-    passed = after.replace(tzinfo=None) - first - _OFFSET_BELOW
-    for local in _wall_times(rule, first, max(passed, timedelta())):
+    passed = max(after.replace(tzinfo=None) - first - _OFFSET_BELOW, timedelta())
+    low = first + passed
+    for local in _wall_times(rule, first, passed):
+        if local < low:
+            continue
         if local.year == MAXYEAR:
             break
         at = instant(local, zone)
@@ -195,7 +198,7 @@ def _wall_times(rule: Rule, first: datetime, passed: timedelta) -> Iterable[date
         return (first,)
     until = datetime.combine(rule.until, time.max) if rule.until else None
     if rule.freq == "daily":
-        start = first + passed // timedelta(days=rule.interval) * timedelta(days=rule.interval)
+        start = first - -passed // timedelta(days=rule.interval) * timedelta(days=rule.interval)
         return rrule.rrule(rrule.DAILY, start, interval=rule.interval, until=until)
     if rule.freq == "weekly":
         start = first + passed // timedelta(weeks=rule.interval) * timedelta(weeks=rule.interval)

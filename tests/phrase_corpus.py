@@ -44,6 +44,7 @@ READ: dict[tuple[str, str], list[str]] = {
         "tuesdays 6:30pm starting on tuesday",
         "every tuesday 6:30 pm beginning 2026-12-01",
     ],
+    ("2026-12-01 19:05", f"{WEEKLY}TU"): ["every tuesday 7.05 pm", "every tuesday 7.05pm"],
     ("2026-12-15 18:30", f"{WEEKLY}TU"): [
         "every tuesday 6:30pm starting dec 15",
         "every tuesday starting december 15th 6:30pm",

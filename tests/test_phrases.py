@@ -68,6 +68,11 @@ def test_an_example_in_a_refusal_can_be_read() -> None:
         read(phrase, now=NOW, zone=NEW_YORK)
 
 
+def test_a_day_before_all_others_is_refused_where_the_sun_rises_first() -> None:
+    with pytest.raises(PhraseRefused):
+        read("jan 1 0001 00:30", now=NOW, zone="Pacific/Chatham")
+
+
 @pytest.mark.parametrize(
     ("zone", "phrase", "first"),
     [

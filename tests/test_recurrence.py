@@ -281,8 +281,8 @@ def test_clocks_that_change_between_two_instants_are_told_with_their_direction()
     assert not clock_change_between("Asia/Kathmandu", before, behind)
     half = clock_change_between("Australia/Lord_Howe", utc("2026-10-03 15:29"), utc("2026-10-03 15:30"))
     assert half == timedelta(minutes=30)
-    given_elsewhere = before.astimezone(ZoneInfo("Asia/Tokyo"))
-    assert clock_change_between(NEW_YORK, given_elsewhere, behind) == timedelta(hours=-1)
+    there = [at.astimezone(ZoneInfo(NEW_YORK)) for at in (before, behind)]
+    assert clock_change_between(NEW_YORK, *there) == timedelta(hours=-1)
 
 
 def test_times_that_could_mean_anything_are_errors() -> None:
