@@ -24,7 +24,7 @@ MONTHLY = [
     Rule("monthly", interval, nth=nth, weekday=day) for interval in INTERVALS for nth in NTHS for day in range(7)
 ]
 """All that there are without an end; to draw one of a list is quicker than to draw its parts."""
-FIRST_MINUTE = datetime(2008, 1, 1)  # noqa: DTZ001
+FIRST_MINUTE = datetime(2008, 1, 1)
 ENDLESS = st.one_of(*(st.sampled_from(every) for every in (DAILY, WEEKLY, MONTHLY)))
 ENDING = st.builds(
     lambda rule, days: replace(rule, until=FIRST_MINUTE.date() + timedelta(days=days)), ENDLESS, st.integers(0, 7_000)

@@ -310,9 +310,9 @@ def test_the_calendar_has_an_end() -> None:
 
 @settings(max_examples=2_000)
 @given(RULES, FIRSTS, st.sampled_from(ZONES), AFTERS)
-@example(Rule("daily"), datetime(2011, 1, 1, 18), "Pacific/Apia", timedelta(days=362))  # noqa: DTZ001
-@example(Rule("weekly", 2, (0, 6)), datetime(2011, 1, 2, 18), "Pacific/Apia", timedelta(days=14))  # noqa: DTZ001
-@example(Rule("monthly", 5, nth=-1, weekday=0), datetime(2012, 1, 31), "UTC", timedelta(days=29))  # noqa: DTZ001
+@example(Rule("daily"), datetime(2011, 1, 1, 18), "Pacific/Apia", timedelta(days=362))
+@example(Rule("weekly", 2, (0, 6)), datetime(2011, 1, 2, 18), "Pacific/Apia", timedelta(days=14))
+@example(Rule("monthly", 5, nth=-1, weekday=0), datetime(2012, 1, 31), "UTC", timedelta(days=29))
 def test_occurrences_are_those_of_dateutils_plain_evaluation(
     rule: Rule, first: datetime, zone: str, passed: timedelta
 ) -> None:
