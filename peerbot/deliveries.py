@@ -90,29 +90,11 @@ async def plan(
     come up to `early` before it is due, at a moment of its own, so that not all of an hour is due at once.
     """
     due = (due_at or now) - early * (crc32(f"{guild_id}:{kind}:{key}".encode()) / 2**32)
-    values: dict[str, Any] = {
-        "dedupe_key": f"{guild_id}:{kind}:{key}",
-        "kind": kind,
-        "guild_id": guild_id,
-        "priority": int(priority),
-        "due_at": due,
-        "next_at": due,
-        "not_after": not_after,
-        "created_at": now,
-        "channel_id": channel_id,
-        "group_id": group_id,
-        "member_id": member_id,
-        "subject_id": subject_id,
-        "collapse_key": collapse,
-    }
+    each = Planned(key, guild_id, due, group_id, subject_id, member_id, channel_id, not_after, collapse)
+    values = _values(kind, each, priority, now)
     engine = session.get_bind().dialect.name
-    if again and at_once and due <= now and (owner := session.info.get("claims_as")) is not None:
-        values |= {"state": LEASED, "owner": owner, "claim_no": 1, "attempts": 1, "first_send_at": now}
-        if engine != "postgresql":  # which uses its own clock
-            values["next_at"] = datetime.now(UTC) + LEASE
-        else:
-            del values["next_at"]
-        row = Delivery(**(await session.execute(_planning(engine, "claimed"), values)).mappings().one())
+    if again and at_once and due <= now and session.info.get("claims_as") is not None:
+        row = await _plan_claimed(session, engine, values, now)
         planned = row.delivery_id
         if not row.again:  # else it is being carried out, and runs once more after that
             session.info["claimed"].append(row)
@@ -120,7 +102,7 @@ async def plan(
     else:
         planned = await session.scalar(_planning(engine, "again" if again else "once"), values)
     if planned is None:
-        key_taken = select(Delivery.delivery_id).where(Delivery.dedupe_key == f"{guild_id}:{kind}:{key}")
+        key_taken = select(Delivery.delivery_id).where(Delivery.dedupe_key == values["dedupe_key"])
         return (await session.scalars(key_taken)).one()
     if due <= now:
         session.info["planned"].append(planned)
@@ -148,27 +130,39 @@ async def plan_many(
     """Plan many deliveries of a kind in one statement; a key that is planned already is left as it is."""
     if not several:
         return
-    rows = [
-        {
-            "dedupe_key": f"{each.guild_id}:{kind}:{each.key}",
-            "guild_id": each.guild_id,
-            "due_at": each.due_at,
-            "next_at": each.due_at,
-            "not_after": each.not_after,
-            "channel_id": each.channel_id,
-            "group_id": each.group_id,
-            "member_id": each.member_id,
-            "subject_id": each.subject_id,
-            "collapse_key": each.collapse,
-            "kind": kind,
-            "priority": int(priority),
-            "created_at": now,
-        }
-        for each in several
-    ]
+    rows = [_values(kind, each, priority, now) for each in several]
     insert = insert_into(session, Delivery).on_conflict_do_nothing(index_elements=["dedupe_key"])
     planned = await session.execute(insert.returning(Delivery.delivery_id, Delivery.due_at), rows)
     session.info["planned"] += [delivery_id for delivery_id, due_at in planned if due_at <= now]
+
+
+def _values(kind: str, each: Planned, priority: Priority, now: datetime) -> dict[str, Any]:
+    return {
+        "dedupe_key": f"{each.guild_id}:{kind}:{each.key}",
+        "kind": kind,
+        "guild_id": each.guild_id,
+        "priority": int(priority),
+        "due_at": each.due_at,
+        "next_at": each.due_at,
+        "not_after": each.not_after,
+        "created_at": now,
+        "channel_id": each.channel_id,
+        "group_id": each.group_id,
+        "member_id": each.member_id,
+        "subject_id": each.subject_id,
+        "collapse_key": each.collapse,
+    }
+
+
+async def _plan_claimed(session: AsyncSession, engine: str, values: dict[str, Any], now: datetime) -> Delivery:
+    """Plan a row that this process carries out, unless somebody carries it out already."""
+    owner = session.info["claims_as"]
+    values |= {"state": LEASED, "owner": owner, "claim_no": 1, "attempts": 1, "first_send_at": now}
+    if engine == "postgresql":  # which uses its own clock
+        del values["next_at"]
+    else:
+        values["next_at"] = datetime.now(UTC) + LEASE
+    return Delivery(**(await session.execute(_planning(engine, "claimed"), values)).mappings().one())
 
 
 @cache  # building it takes longer than running it
