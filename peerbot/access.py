@@ -1,27 +1,40 @@
 """Who can see a group's room, and what peerbot itself gave.
 
 Access follows the seat: whoever holds one, and whoever facilitates, gets a permission of their own on the room (and the
-group's role, where the owner chose one). A grant is written down before it is given, and forgotten after it is taken:
-so everything that peerbot ever gave is on record, and only that is ever taken away.
+group's role, where the owner chose one). A grant is written down before it is given, in most cases with the seat, and
+forgotten after it is taken: so everything that peerbot ever gave is on record, and only that is ever taken away.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import delete, select
+from sqlalchemy import Executable, bindparam, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, members
 from peerbot.deliveries import Priority
 from peerbot.models import Delivery, Facilitator, Grant, Group, Member, Membership
+from peerbot.types import insert_for
 
 FAREWELL = timedelta(days=7)
 """How long a closed group's room stays readable."""
 SEATED = ("active", "paused")
 ROLE_ABOVE = "role above mine"
 """The problem of somebody whom their room lets in, but whose group's role is not for peerbot to give."""
+
+_seated = exists().where(
+    Membership.group_id == Group.group_id, Membership.member_id == Member.member_id, Membership.state.in_(SEATED)
+)
+_listed = exists().where(Facilitator.group_id == Group.group_id, Facilitator.member_id == Member.member_id)
+DECIDED = (
+    select(Group, Member, or_(_seated, _listed), Grant.kind, Grant.target_id)
+    .join_from(Group, Member, Member.member_id == bindparam("member_id"))
+    .outerjoin(Grant, (Grant.group_id == Group.group_id) & (Grant.member_id == Member.member_id))
+    .where(Group.group_id == bindparam("group_id"), Group.guild_id == bindparam("guild_id"))
+)
 
 
 @dataclass(frozen=True)
@@ -80,22 +93,38 @@ async def mend(session: AsyncSession, group_id: int, member_ids: list[int], *, n
 
 async def decide(session: AsyncSession, delivery: Delivery, *, now: datetime) -> Wanted | None:
     """Return what the person of a delivery should have now; None when they or the group are gone."""
-    group = await session.get(Group, delivery.group_id)
-    member = await session.get(Member, delivery.member_id)
-    if group is None or member is None or group.guild_id != delivery.guild_id:
+    given = {"group_id": delivery.group_id, "member_id": delivery.member_id, "guild_id": delivery.guild_id}
+    rows = (await session.execute(DECIDED, given)).all()
+    if not rows:
         return None
-    held = await session.execute(
-        select(Grant.kind, Grant.target_id).where(Grant.group_id == group.group_id, Grant.member_id == member.member_id)
-    )
-    wanted: set[tuple[str, int]] = set()
-    if _is_readable(group, now) and member.member_id in await _entitled(session, group.group_id):
-        wanted |= {("room", group.room_id)} if group.room_id else set()
-        wanted |= {("role", group.role_id)} if group.role_id else set()
+    group, member, entitled, *_ = rows[0]
+    wanted = wanted_in(group) if entitled and _is_readable(group, now) else frozenset[tuple[str, int]]()
     return Wanted(
         user_id=members.user_id(session, member),
-        wanted=frozenset(wanted),
-        held=frozenset((kind, target_id) for kind, target_id in held),
+        wanted=wanted,
+        held=frozenset((row.kind, row.target_id) for row in rows if row.target_id is not None),
     )
+
+
+def wanted_in(group: Group) -> frozenset[tuple[str, int]]:
+    """Return what whoever is in a group should have."""
+    found = (("room", group.room_id), ("role", group.role_id))
+    return frozenset((kind, target_id) for kind, target_id in found if target_id)
+
+
+async def promise(session: AsyncSession, group: Group, member_id: int) -> None:
+    """Write down what is given as soon as this is committed, to somebody who gets a seat."""
+    wanted = [
+        {"group_id": group.group_id, "member_id": member_id, "kind": kind, "target_id": target_id}
+        for kind, target_id in sorted(wanted_in(group))
+    ]
+    if wanted:
+        await session.execute(_promised(session.get_bind().dialect.name), wanted)
+
+
+@cache
+def _promised(engine: str) -> Executable:
+    return insert_for(engine, Grant.__table__).on_conflict_do_nothing()
 
 
 async def record(session: AsyncSession, delivery: Delivery, grants: frozenset[tuple[str, int]]) -> None:

@@ -8,8 +8,9 @@ is not doubled), drawing is an effect (so it may run twice).
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
-from sqlalchemy import select, update
+from sqlalchemy import Executable, String, bindparam, cast, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -96,17 +97,9 @@ async def take_down(session: AsyncSession, guild_id: int, subject: str, *, now: 
 
 async def mark(session: AsyncSession, guild_id: int, *subjects: str, now: datetime) -> None:
     """Have cards redrawn, as far as they are posted."""
-    wanted = (Card.guild_id == guild_id, Card.message_id.is_not(None), Card.subject.in_(subjects))
-    shown = select(Card).where(*wanted).order_by(Card.card_id)
-    cards = {f"{guild_id}:card.draw:{card.card_id}": card for card in await session.scalars(shown)}
-    if not cards:
-        return
-    drawn = select(Delivery.dedupe_key, Delivery.state, Delivery.ended_at).where(Delivery.dedupe_key.in_(cards))
-    last = {key: (state, ended_at) for key, state, ended_at in await session.execute(drawn)}
-    for key, card in cards.items():
-        state, drawn_at = last.get(key, (None, None))
-        if state == deliveries.LEASED:
-            drawn_at = now  # it is being drawn at this moment
+    wanted = {"guild_id": guild_id, "subjects": subjects}
+    for card, state, ended_at in (await session.execute(_shown(), wanted)).all():
+        drawn_at = now if state == deliveries.LEASED else ended_at  # it may be being drawn at this moment
         spacing = OLD_SPACING if now - posted_at(card.message_id or 0) > OLD else SPACING
         await deliveries.plan(
             session,
@@ -120,6 +113,19 @@ async def mark(session: AsyncSession, guild_id: int, *subjects: str, now: dateti
             channel_id=card.channel_id,
             subject_id=card.card_id,
         )
+
+
+@cache
+def _shown() -> Executable:
+    """Return the query for cards that are shown, and how each was drawn last."""
+    key = cast(Card.guild_id, String) + ":card.draw:" + cast(Card.card_id, String)
+    wanted = Card.subject.in_(bindparam("subjects", expanding=True))
+    return (
+        select(Card, Delivery.state, Delivery.ended_at)
+        .outerjoin(Delivery, Delivery.dedupe_key == key)
+        .where(Card.guild_id == bindparam("guild_id"), Card.message_id.is_not(None), wanted)
+        .order_by(Card.card_id)
+    )
 
 
 async def look_after(session: AsyncSession, guild_id: int, *, now: datetime) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import line, members
 from peerbot.access import ROLE_ABOVE, SEATED
 from peerbot.deliveries import DEAD, LEASED, PENDING
 from peerbot.errors import GroupUnknown
-from peerbot.line import HOLDING
 from peerbot.models import Delivery, Facilitator, Group, Member, Membership, Task
 from peerbot.rights import Actor, guild_of, require_group_facilitator
 from peerbot.text import clean
@@ -113,12 +113,11 @@ class Roster:
 
 async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView:
     """Return a group of a server; raise GroupUnknown."""
-    row = (await session.execute(_views(guild_id).where(Group.group_id == group_id))).one_or_none()
+    row = (await session.execute(_one(), {"guild_id": guild_id, "group_id": group_id})).one_or_none()
     if row is None:
         raise GroupUnknown
-    listed = select(Member).join(Facilitator).where(Facilitator.group_id == group_id).order_by(Facilitator.since)
-    people = [members.user_id(session, member) for member in await session.scalars(listed)]
-    return _view(*row, facilitator_ids=tuple(people))
+    listed = await session.scalars(_listed(), {"group_id": group_id})
+    return _view(*row, facilitator_ids=tuple(members.user_id(session, member) for member in listed))
 
 
 async def page(
@@ -136,19 +135,38 @@ async def page(
     `without` leaves the groups of a member out: where they are or hope to be, that they look after, or where they were
     told no.
     """
-    asked: list[ColumnElement[bool]] = [Group.state == "open"]
-    if topic:
-        asked.append(func.lower(Group.topic) == func.lower(topic))  # SQLite folds no letter but A to Z
-    if free:
-        asked.append(_taken() + _ahead() < Group.capacity)
-    if without is not None:
-        known = select(Membership.group_id).where(Membership.member_id == without)
-        asked.append(
-            Group.group_id.not_in(known.union(select(Facilitator.group_id).where(Facilitator.member_id == without)))
-        )
-    wanted = _views(guild_id).where(*asked).order_by(Group.name_key).offset(number * size).limit(size + 1)
-    rows = (await session.execute(wanted)).all()
+    given = {"guild_id": guild_id, "topic": topic, "without": without, "start": number * size, "most": size + 1}
+    wanted = _some(of_topic=bool(topic), free=free, without=without is not None)
+    rows = (await session.execute(wanted, given)).all()
     return Page(tuple(_view(*row) for row in rows[:size]), number, len(rows) > size)
+
+
+@cache
+def _some(*, of_topic: bool, free: bool, without: bool) -> Select[Group, int, int, int]:
+    asked: list[ColumnElement[bool]] = [Group.state == "open"]
+    if of_topic:
+        asked.append(func.lower(Group.topic) == func.lower(bindparam("topic")))  # SQLite folds no letter but A to Z
+    if free:
+        asked.append(line.taken_of_group() + line.ahead_in_group() < Group.capacity)
+    if without:
+        them = bindparam("without")
+        known = select(Membership.group_id).where(Membership.member_id == them)
+        asked.append(
+            Group.group_id.not_in(known.union(select(Facilitator.group_id).where(Facilitator.member_id == them)))
+        )
+    found = _views().where(*asked).order_by(Group.name_key)
+    return found.offset(bindparam("start", type_=Integer())).limit(bindparam("most", type_=Integer()))
+
+
+@cache
+def _one() -> Select[Group, int, int, int]:
+    return _views().where(Group.group_id == bindparam("group_id"))
+
+
+@cache
+def _listed() -> Select[Member]:
+    listed = select(Member).join(Facilitator).where(Facilitator.group_id == bindparam("group_id"))
+    return listed.order_by(Facilitator.since)
 
 
 async def others(session: AsyncSession, guild_id: int, user_id: int, *, size: int) -> Page:
@@ -302,18 +320,11 @@ def _count(*which: ColumnElement[bool]) -> ScalarSelect[int]:
     return counted.correlate(Group).scalar_subquery()
 
 
-def _taken() -> ScalarSelect[int]:
-    return _count(Membership.state.in_(HOLDING))
-
-
-def _ahead() -> ScalarSelect[int]:
-    counted = line.eligible().with_only_columns(func.count(Membership.membership_id))
-    return counted.where(Membership.group_id == Group.group_id).correlate(Group).scalar_subquery()
-
-
-def _views(guild_id: int) -> Select[Group, int, int, int]:
+def _views() -> Select[Group, int, int, int]:
     waiting = _count(Membership.state == "waiting")
-    return select(Group, _taken(), waiting, _ahead()).where(Group.guild_id == guild_id)
+    return select(Group, line.taken_of_group(), waiting, line.ahead_in_group()).where(
+        Group.guild_id == bindparam("guild_id")
+    )
 
 
 def _named(words: str) -> ColumnElement[bool]:

@@ -185,20 +185,34 @@ async def sign_up(
 
     Raises HelloFirst for a group that asks for a hello, else like `ready_to_join`.
     """
-    guild, group, member, held = await ready_to_join(session, actor, group_id, agreed=agreed, waits=waits, now=now)
+    ready = await ready_to_join(session, actor, group_id, agreed=agreed, waits=waits, now=now)
+    group, member, held = ready.group, ready.member, ready.held
     if needs_hello(group, held):
         raise HelloFirst(group.name)
     if waits and held is not None and held.state in IN_LINE:
         return None
     membership = held or Membership(group_id=group_id, member_id=member.member_id, joined_at=now)
-    seat = await admit(session, guild, group, membership, now=now)
-    await tasks.end(session, guild.guild_id, "joined", group_id=group_id, member_id=member.member_id, now=now)
+    seat = await admit(session, ready.guild, group, membership, seated=ready.has_seat, now=now)
+    if ready.has_task:
+        await tasks.end(session, group.guild_id, "joined", group_id=group_id, member_id=member.member_id, now=now)
     return seat
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Somebody who may have a seat of a locked group or wait for one, and what they are to it now."""
+
+    guild: Guild
+    group: Group
+    member: Member
+    held: Membership | None
+    has_seat: bool
+    has_task: bool
 
 
 async def ready_to_join(
     session: AsyncSession, actor: Actor, group_id: int, *, agreed: str | None, waits: bool = False, now: datetime
-) -> tuple[Guild, Group, Member, Membership | None]:
+) -> Ready:
     """Return server, group (locked), person, and their hello or place in line, once they may have a seat or wait.
 
     Raises GroupUnknown, GroupClosed, AlreadyMember, WasRemoved, GroupFull, InLine (they are waiting, and no seat is
@@ -208,14 +222,18 @@ async def ready_to_join(
     group = await locked(session, actor.guild_id, group_id)
     if group.state != "open":
         raise GroupClosed(group.name)
-    member = await members.of(session, actor.guild_id, actor.user_id, now=now, locale=actor.locale)
-    held = await _hope_of(session, group, member)
+    hope = await line.hope_of(session, group, actor.user_id)
+    held = hope.held
+    if hope.is_listed:
+        raise NotValid(_("You look after **{name}**, so you are in already.", name=group.name))
+    if held is not None and held.state not in (*IN_LINE, "hello"):
+        raise WasRemoved(group.name) if held.state == "removed" else AlreadyMember(group.name)
     in_line = held is not None and held.state in IN_LINE
-    if not (waits or needs_hello(group, held) or await can_have_seat(session, group, held)):
+    has_seat = await can_have_seat(session, group, held) if in_line else hope.before_anyone < group.capacity
+    if not (waits or needs_hello(group, held) or has_seat):
         raise InLine(group.name) if in_line else GroupFull(group.name)
-    if not (waits and in_line):
-        _agree(guild, member, agreed, now)
-    return guild, group, member, held
+    member = await _agreed(session, actor, guild, hope.member, agreed, asks=not (waits and in_line), now=now)
+    return Ready(guild, group, member, held, has_seat, hope.has_task)
 
 
 def needs_hello(group: Group, held: Membership | None) -> bool:
@@ -224,10 +242,19 @@ def needs_hello(group: Group, held: Membership | None) -> bool:
 
 
 async def admit(
-    session: AsyncSession, guild: Guild, group: Group, membership: Membership, *, now: datetime
+    session: AsyncSession,
+    guild: Guild,
+    group: Group,
+    membership: Membership,
+    *,
+    seated: bool | None = None,
+    now: datetime,
 ) -> SeatChange | None:
-    """Give a membership of a locked group a seat if one can be theirs, else a place in line; return None for that."""
-    seated = await can_have_seat(session, group, membership)
+    """Give a membership of a locked group a seat if one can be theirs, else a place in line; return None for that.
+
+    `seated` is whether one can be theirs, where that is known.
+    """
+    seated = await can_have_seat(session, group, membership) if seated is None else seated
     membership.state = "active" if seated else "waiting"
     membership.line_at = None if seated else membership.line_at or now
     membership.joined_at = now
@@ -238,6 +265,7 @@ async def admit(
     await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     if not seated:
         return None
+    await access.promise(session, group, membership.member_id)
     access_id = await access.follow(session, group, membership.member_id, at_once=True, now=now)
     if group.room_id is not None:
         greets = f"{group.group_id}:{membership.member_id}:{now.date().isoformat()}"  # once a day, for coming and going
@@ -363,25 +391,17 @@ async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bo
     return SeatChange(group.name, group.room_id, access_id)
 
 
-async def _hope_of(session: AsyncSession, group: Group, member: Member) -> Membership | None:
-    """Return somebody's hello or place in line, if they have one; raise for whoever cannot take a seat at all."""
-    listed = await session.get(Facilitator, (group.group_id, member.member_id))
-    if listed is not None:
-        raise NotValid(_("You look after **{name}**, so you are in already.", name=group.name))
-    held = await session.scalar(
-        select(Membership).where(Membership.group_id == group.group_id, Membership.member_id == member.member_id)
-    )
-    if held is not None and held.state not in (*IN_LINE, "hello"):
-        raise WasRemoved(group.name) if held.state == "removed" else AlreadyMember(group.name)
-    return held
-
-
-def _agree(guild: Guild, member: Member, agreed: str | None, now: datetime) -> None:
-    current = agreement_of(guild).version
-    if agreed == current:
-        member.agreed, member.agreed_at = current, now
-    elif member.agreed != current:
-        raise AgreementNeeded(current)
+async def _agreed(
+    session: AsyncSession, actor: Actor, guild: Guild, known: Member | None, agreed: str | None, *, asks: bool,
+    now: datetime,
+) -> Member:  # fmt: skip
+    """Return the actor, who has agreed to the words that hold now; raise AgreementNeeded unless nothing `asks` it."""
+    version, who = agreement_of(guild).version, (actor.guild_id, actor.user_id)
+    if asks and agreed == version:
+        return await members.agreeing(session, *who, version=version, locale=actor.locale, now=now)
+    if asks and (known is None or known.agreed != version):
+        raise AgreementNeeded(version)
+    return await members.of(session, *who, locale=actor.locale, now=now)
 
 
 def _describe(group: Group, details: Details) -> None:

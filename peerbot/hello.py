@@ -61,7 +61,8 @@ async def say(session: AsyncSession, actor: Actor, group_id: int, *, agreed: str
 
     Raises like `groups.ready_to_join`, or NotValid when the group asks for no hello, or for one talk too many.
     """
-    guild, group, member, held = await groups.ready_to_join(session, actor, group_id, agreed=agreed, now=now)
+    ready = await groups.ready_to_join(session, actor, group_id, agreed=agreed, now=now)
+    guild, group, member, held = ready.guild, ready.group, ready.member, ready.held
     if not groups.needs_hello(group, held):
         raise NotValid(_("**{name}** needs no hello any more. Press *Join* on its card.", name=group.name))
     if held is None:

@@ -7,25 +7,74 @@ go, and for anyone once there is nobody like that. The rules that call this hold
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Select, delete, func, select, tuple_, update
+from sqlalchemy import Executable, ScalarSelect, Select, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries
+from peerbot import deliveries, members
 from peerbot.access import SEATED
 from peerbot.deliveries import Priority
-from peerbot.models import Group, Member, Membership
+from peerbot.models import Facilitator, Group, Member, Membership, Task
 
 HOLDING = (*SEATED, "offered")
 """States that count against the seats of a group."""
 IN_LINE = ("waiting", "offered")
 
 
+@dataclass(frozen=True)
+class Hope:
+    """What somebody is to a group, as they ask for a seat.
+
+    `before_anyone` counts the seats that are not for somebody new: those taken, and those that others are next for.
+    """
+
+    member: Member | None
+    held: Membership | None
+    is_listed: bool
+    has_task: bool
+    before_anyone: int
+
+
+async def hope_of(session: AsyncSession, group: Group, user_id: int) -> Hope:
+    """Return what somebody is to a locked group."""
+    sealed = members.seal_of(session).close(group.guild_id, user_id)
+    found = await session.execute(_hopes(), {"group_id": group.group_id, "sealed": sealed})
+    return Hope(*found.one())
+
+
+@cache
+def _hopes() -> Executable:
+    of_group = {table: table.group_id == Group.group_id for table in (Membership, Facilitator, Task)}
+    task = exists().where(of_group[Task], Task.member_id == Member.member_id, Task.done_at.is_(None))
+    return (
+        select(Member, Membership, Facilitator.member_id.is_not(None), task, taken_of_group() + ahead_in_group())
+        .select_from(Group)
+        .outerjoin(Member, (Member.guild_id == Group.guild_id) & (Member.sealed_user_id == bindparam("sealed")))
+        .outerjoin(Membership, of_group[Membership] & (Membership.member_id == Member.member_id))
+        .outerjoin(Facilitator, of_group[Facilitator] & (Facilitator.member_id == Member.member_id))
+        .where(Group.group_id == bindparam("group_id"))
+    )
+
+
 async def seats_taken(session: AsyncSession, group_id: int) -> int:
     """Return how many seats of a group are taken, those included that are offered to somebody."""
     taken = select(func.count()).where(Membership.group_id == group_id, Membership.state.in_(HOLDING))
     return (await session.scalars(taken)).one()
+
+
+def taken_of_group() -> ScalarSelect[int]:
+    """Return how many seats of the group of a query are taken, for that query."""
+    taken = select(func.count(Membership.membership_id)).where(Membership.group_id == Group.group_id)
+    return taken.where(Membership.state.in_(HOLDING)).correlate(Group).scalar_subquery()
+
+
+def ahead_in_group() -> ScalarSelect[int]:
+    """Return how many people in the line of the group of a query would be offered a free seat, for that query."""
+    ahead = eligible().with_only_columns(func.count(Membership.membership_id))
+    return ahead.where(Membership.group_id == Group.group_id).correlate(Group).scalar_subquery()
 
 
 async def can_have_seat(session: AsyncSession, group: Group, membership: Membership | None) -> bool:

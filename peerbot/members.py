@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from sqlalchemy import Select, delete, exists, select
+from sqlalchemy import Select, bindparam, delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from peerbot.errors import KeyWrong
 from peerbot.models import Delivery, Facilitator, Grant, KeyCheck, Member, Membership, Task
-from peerbot.types import insert_into
+from peerbot.types import insert_for, insert_into
 
 _CHECK = b"peerbot"
 IDLE = timedelta(days=1)
@@ -25,6 +27,9 @@ IDLE = timedelta(days=1)
 
 MOST_FORGOTTEN = 500
 """Members who are forgotten in one transaction."""
+
+# Written once, like whatever is asked at each press: making a statement takes longer than the database does.
+FOUND = select(Member).where(Member.guild_id == bindparam("guild_id"), Member.sealed_user_id == bindparam("sealed"))
 
 
 class Seal:
@@ -63,10 +68,10 @@ async def of(session: AsyncSession, guild_id: int, user_id: int, *, now: datetim
     """Return the member, made if this is the first time; remember the language when one is given."""
     sealed = seal_of(session).close(guild_id, user_id)
     values = {"guild_id": guild_id, "sealed_user_id": sealed, "locale": locale, "created_at": now}
-    made = insert_into(session, Member).values(values)
     known = _sealed(guild_id, sealed).with_for_update(read=True, key_share=True)  # nobody forgets them meanwhile
-    member = None
+    member = await session.scalar(known)
     while member is None:  # once more, if they were just being forgotten
+        made = insert_into(session, Member).values(values)
         await session.execute(made.on_conflict_do_nothing(index_elements=["guild_id", "sealed_user_id"]))
         member = await session.scalar(known)
     if locale is not None:
@@ -74,9 +79,35 @@ async def of(session: AsyncSession, guild_id: int, user_id: int, *, now: datetim
     return member
 
 
+async def agreeing(
+    session: AsyncSession, guild_id: int, user_id: int, *, version: str, locale: str | None, now: datetime
+) -> Member:
+    """Return the member, made if this is the first time, who agrees to a version now."""
+    values = {
+        "guild_id": guild_id,
+        "sealed_user_id": seal_of(session).close(guild_id, user_id),
+        "locale": locale,
+        "agreed": version,
+        "agreed_at": now,
+        "created_at": now,
+    }
+    kept = _kept(session.get_bind().dialect.name)
+    return (await session.scalars(kept, [values], execution_options={"populate_existing": True})).one()
+
+
+@cache
+def _kept(engine: str) -> ReturningInsert[Member]:
+    row = insert_for(engine, Member)
+    locale = func.coalesce(row.excluded.locale, Member.locale)
+    changes = {"agreed": row.excluded.agreed, "agreed_at": row.excluded.agreed_at, "locale": locale}
+    found = row.on_conflict_do_update(index_elements=["guild_id", "sealed_user_id"], set_=changes)
+    return found.returning(Member)
+
+
 async def find(session: AsyncSession, guild_id: int, user_id: int) -> Member | None:
     """Return the member if the database knows them."""
-    return await session.scalar(_sealed(guild_id, seal_of(session).close(guild_id, user_id)))
+    sealed = seal_of(session).close(guild_id, user_id)
+    return await session.scalar(FOUND, {"guild_id": guild_id, "sealed": sealed})
 
 
 async def find_all(session: AsyncSession, guild_id: int, user_ids: Collection[int]) -> Sequence[Member]:

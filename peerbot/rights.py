@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import members
 from peerbot.errors import GroupClosed, GroupUnknown, NotAllowed, NotSetUp
 from peerbot.models import Facilitator, Group, Guild
 from peerbot.text import _
+
+ITSELF = (Group.group_id == bindparam("group_id"), Group.guild_id == bindparam("guild_id"))
+LOCKED = select(Group).where(*ITSELF).with_for_update(key_share=True)
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,7 @@ async def require_group_facilitator(session: AsyncSession, guild: Guild, group: 
 
 async def locked(session: AsyncSession, guild_id: int, group_id: int) -> Group:
     """Return a group of a server, locked until the transaction ends; raise GroupUnknown."""
-    group = await session.scalar(
-        select(Group).where(Group.group_id == group_id, Group.guild_id == guild_id).with_for_update(key_share=True)
-    )
+    group = await session.scalar(LOCKED, {"guild_id": guild_id, "group_id": group_id})
     if group is None:
         raise GroupUnknown
     return group
