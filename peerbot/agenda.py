@@ -55,21 +55,27 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
             at = moment.at(meeting)
             if meeting.turned_at < at <= now <= at + moment.of_use:
                 await moment.act(session, Scene(meeting, belongs_to, group, at, now))
-    meeting.turned_at = now
+            if meeting.state != "planned":
+                break  # what was just done has cancelled it
+        else:
+            # Never back: what was seen to stays seen to when the clock is set back. While a meeting is off, nothing is.
+            meeting.turned_at = max(meeting.turned_at, now)
     if now >= meeting.ends_at:
         meeting.state = "over" if meeting.state == "planned" else meeting.state
         await cards.mark(session, meeting.guild_id, cards.BOARD, cards.of_meeting(meeting.meeting_id), now=now)
+        await series.end_if_done(session, belongs_to, now=now)
     await session.flush()
     await _look_again(session, group, meeting, now)
 
 
 async def _show(session: AsyncSession, group: Group, meeting: Meeting, now: datetime) -> None:
-    """Post the card of a meeting that is near enough, in the group's room."""
+    """Post the card of a meeting that is near enough, in the group's room, and in the new one when that has changed."""
     subject = cards.of_meeting(meeting.meeting_id)
     near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
-    if not near or meeting.state != "planned" or group.room_id is None:
+    if group.room_id is None or now >= meeting.ends_at:
         return
-    if not await cards.stands(session, group.guild_id, subject):
+    stands_in = await cards.channel_of(session, group.guild_id, subject)
+    if stands_in != group.room_id if stands_in is not None else near and meeting.state == "planned":
         await cards.place(session, group.guild_id, subject, group.room_id, group_id=group.group_id, now=now)
 
 

@@ -87,6 +87,11 @@ async def stands(session: AsyncSession, guild_id: int, subject: str) -> bool:
     return await _find(session, guild_id, subject) is not None
 
 
+async def channel_of(session: AsyncSession, guild_id: int, subject: str) -> int | None:
+    """Return the channel in which a card stands, or to which it is on its way."""
+    return await session.scalar(select(Card.channel_id).where(Card.guild_id == guild_id, Card.subject == subject))
+
+
 async def take_down(session: AsyncSession, guild_id: int, subject: str, *, now: datetime) -> None:
     """Remove a card."""
     card = await _find(session, guild_id, subject)

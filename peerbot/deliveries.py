@@ -36,8 +36,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot.models import Delivery
-from peerbot.types import insert_for, insert_into
+from peerbot.models import Delivery, Group
+from peerbot.types import insert_for
 
 LEASE = timedelta(seconds=45)
 """How long a claim holds: what a frozen process holds is taken over within a minute, and while Discord still recognises
@@ -125,14 +125,22 @@ class Planned:
 
 
 async def plan_many(
-    session: AsyncSession, kind: str, several: Sequence[Planned], *, now: datetime, priority: Priority = Priority.NOTE
+    session: AsyncSession,
+    kind: str,
+    several: Sequence[Planned],
+    *,
+    now: datetime,
+    priority: Priority = Priority.NOTE,
+    again: bool = False,
 ) -> None:
-    """Plan many deliveries of a kind in one statement; a key that is planned already is left as it is."""
+    """Plan many deliveries of a kind in one statement; a key that is planned already is left as it is.
+
+    With `again` it is planned anew, as `plan` does it.
+    """
     if not several:
         return
     rows = [_values(kind, each, priority, now) for each in several]
-    insert = insert_into(session, Delivery).on_conflict_do_nothing(index_elements=["dedupe_key"])
-    planned = await session.execute(insert.returning(Delivery.delivery_id, Delivery.due_at), rows)
+    planned = await session.execute(_planning(session.get_bind().dialect.name, "again" if again else "once"), rows)
     session.info["planned"] += [delivery_id for delivery_id, due_at in planned if due_at <= now]
 
 
@@ -169,9 +177,10 @@ async def _plan_claimed(session: AsyncSession, engine: str, values: dict[str, An
 def _planning(engine: str, how: str) -> Executable:
     """Return the statement that plans a row: "once", or "again", or "claimed" by this process if nobody carries it."""
     columns = Delivery.__table__.c
+    returned = (columns.delivery_id, columns.due_at)
     row = insert_for(engine, Delivery.__table__)
     if how == "once":
-        return row.on_conflict_do_nothing(index_elements=["dedupe_key"]).returning(columns.delivery_id)
+        return row.on_conflict_do_nothing(index_elements=["dedupe_key"]).returning(*returned)
     running = columns.state == literal_column(str(LEASED))
     changes: dict[str, Any] = {
         "state": case((running, literal_column("1")), else_=literal_column("0")),
@@ -184,7 +193,7 @@ def _planning(engine: str, how: str) -> Executable:
     }
     if how == "again":
         row = row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
-        return row.returning(columns.delivery_id)
+        return row.returning(*returned)
     first_send_at = func.coalesce(columns.first_send_at, row.excluded.first_send_at)
     changes |= {
         "state": literal_column(str(LEASED)),
@@ -299,6 +308,16 @@ def _machine_time(session: AsyncSession) -> Any:
     # Leases are about processes, not about meetings: they follow real time, which nobody moves, and on PostgreSQL one
     # clock that all processes share.
     return func.clock_timestamp() if session.get_bind().dialect.name == "postgresql" else datetime.now(UTC)
+
+
+async def hold_group(session: AsyncSession, delivery: Delivery) -> None:
+    """Lock the group of a delivery, before its row is locked.
+
+    Whoever holds the group may plan the row anew, and waits for it; whoever held the row would wait for the group.
+    """
+    if delivery.group_id is not None and session.get_bind().dialect.name == "postgresql":
+        group = select(Group.group_id).where(Group.group_id == delivery.group_id)
+        await session.execute(group.with_for_update(key_share=True))
 
 
 async def finish(

@@ -337,13 +337,7 @@ class Dispatcher:
         now = self.clock.now()
         match outcome:
             case Sent(message_id):
-                rule = self.outbox.steps.get(delivery.kind) or self.outbox.after.get(delivery.kind)
-                state = await deliveries.finish(session, delivery, deliveries.DONE, now=now, message_id=message_id)
-                if state is not None and rule is not None:
-                    delivery.message_id = message_id
-                    # It was due when it was claimed, although the clock may have been set back since.
-                    await rule(session, delivery, max(now, delivery.due_at))
-                return state
+                return await self._happened(session, delivery, message_id, now)
             case NotNeeded():
                 return await deliveries.finish(session, delivery, deliveries.CANCELLED, now=now)
             case TooLate():
@@ -363,6 +357,19 @@ class Dispatcher:
                 until = now + _back_off(delivery.attempts)
                 await deliveries.postpone(session, delivery, until=until, problem=problem)
         return deliveries.PENDING
+
+    async def _happened(
+        self, session: AsyncSession, delivery: Delivery, message_id: int | None, now: datetime
+    ) -> int | None:
+        rule = self.outbox.steps.get(delivery.kind) or self.outbox.after.get(delivery.kind)
+        if rule is not None:
+            await deliveries.hold_group(session, delivery)
+        state = await deliveries.finish(session, delivery, deliveries.DONE, now=now, message_id=message_id)
+        if state is not None and rule is not None:
+            delivery.message_id = message_id
+            # It was due when it was claimed, although the clock may have been set back since.
+            await rule(session, delivery, max(now, delivery.due_at))
+        return state
 
     async def _bury(self, session: AsyncSession, delivery: Delivery, problem: str, now: datetime) -> int | None:
         state = await deliveries.finish(session, delivery, deliveries.DEAD, now=now, problem=problem)

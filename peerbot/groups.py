@@ -128,6 +128,7 @@ async def edit(session: AsyncSession, actor: Actor, group_id: int, details: Deta
     if has_more:
         await seat_freed(session, group, now=now)
     await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group_id), now=now)
+    await rooms.plan_meetings(session, group, "meetings.group", now=now)
     return group
 
 
@@ -152,6 +153,7 @@ async def close(session: AsyncSession, actor: Actor, group_id: int, *, now: date
         session, "groups.farewell", str(group_id), guild_id=group.guild_id, now=now, due_at=now + access.FAREWELL,
         group_id=group_id,
     )  # fmt: skip
+    await rooms.plan_meetings(session, group, "meetings.closed", now=now)
     await cards.take_down(session, group.guild_id, cards.of_group(group_id), now=now)
     await cards.mark(session, group.guild_id, *cards.PUBLIC, now=now)
     return group

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -20,7 +20,7 @@ from peerbot.access import SEATED
 from peerbot.errors import MeetingUnknown, NotMember, NotValid
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
-from peerbot.rights import Actor, facilitates, guild_of, locked_for
+from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
 from peerbot.series import LOCAL, LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
 from peerbot.text import _
 from peerbot.types import insert_into
@@ -99,17 +99,21 @@ async def move(session: AsyncSession, actor: Actor, meeting_id: int, local: date
     Raises NotAllowed, MeetingUnknown, or NotValid for a time that is past or too far away.
     """
     meeting = await _locked(session, actor, meeting_id, now=now)
-    series = await session.get_one(Series, meeting.series_id)
-    starts_at = instant(local, series.zone)
-    if not now < starts_at < now + LONGEST_AHEAD:
+    series = await session.get_one(Series, meeting.series_id, populate_existing=True)
+    if series.state != "active":
+        raise MeetingUnknown
+    local = local.replace(second=0, microsecond=0)
+    # Compared as wall time first: a year at the end of time has no instant.
+    near = abs(local - now.replace(tzinfo=None)) < LONGEST_AHEAD
+    starts_at = instant(local, series.zone) if near else now
+    if not now < starts_at:
         raise NotValid(_("Please choose a time that lies ahead, within two years."))
+    was = meeting.starts_at
     meeting.state, meeting.why = "planned", None
     words = local.strftime(LOCAL)
     meeting.moved_local = None if words == meeting.original_local else words
-    meeting.here_at = None
-    set_time(meeting, starts_at, series.minutes)
-    await session.execute(delete(Response).where(Response.meeting_id == meeting_id))  # they answered another time
-    await touch(session, meeting, now=now, tells=True)
+    await _put(session, meeting, starts_at, series.minutes, now=now)
+    await touch(session, meeting, now=now, tells=True, was=was)
     return meeting
 
 
@@ -119,7 +123,7 @@ async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: dat
     Raises NotAllowed, MeetingUnknown, or NotValid when its time has passed.
     """
     meeting = await _locked(session, actor, meeting_id, now=now, over_too=True)
-    series = await session.get_one(Series, meeting.series_id)
+    series = await session.get_one(Series, meeting.series_id, populate_existing=True)
     if series.state != "active":
         raise MeetingUnknown
     if meeting.state == "cancelled":
@@ -130,11 +134,17 @@ async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: dat
         starts_at = instant(parse(meeting.original_local), series.zone)
         if starts_at <= now:
             raise NotValid(_("Its first time has passed. You can move it to another one."))
-        meeting.moved_local = None
-        set_time(meeting, starts_at, series.minutes)
-        await session.execute(delete(Response).where(Response.meeting_id == meeting_id))
-        await touch(session, meeting, now=now, tells=True)
+        was, meeting.moved_local = meeting.starts_at, None
+        await _put(session, meeting, starts_at, series.minutes, now=now)
+        await touch(session, meeting, now=now, tells=True, was=was)
     return meeting
+
+
+async def _put(session: AsyncSession, meeting: Meeting, starts_at: datetime, minutes: int, *, now: datetime) -> None:
+    """Let a meeting be at another time: nobody has answered that one, and nothing of it was seen to."""
+    set_time(meeting, starts_at, minutes)
+    meeting.here_at, meeting.turned_at = None, now
+    await session.execute(delete(Response).where(Response.meeting_id == meeting.meeting_id))
 
 
 # what members answer
@@ -151,6 +161,8 @@ async def respond(
     if meeting is None or meeting.ends_at <= now or meeting.state == "over":
         raise MeetingUnknown
     group = await session.get_one(Group, meeting.group_id)
+    if group.state != "open":
+        raise MeetingUnknown
     member = await members.find(session, actor.guild_id, actor.user_id)
     if member is None or not await takes_part(session, group, member, actor):
         raise NotMember(group.name)
@@ -191,7 +203,7 @@ async def answered(session: AsyncSession, actor: Actor, meeting_id: int) -> dict
     meeting = await find(session, actor.guild_id, meeting_id)
     if meeting is None:
         raise MeetingUnknown
-    await locked_for(session, actor, meeting.group_id, closed_too=True)
+    await seen_by(session, actor, meeting.group_id, closed_too=True)
     rows = select(Response.answer, Member).join(Member, Member.member_id == Response.member_id)
     rows = rows.where(Response.meeting_id == meeting_id).order_by(Response.at)
     people: dict[str, list[int]] = {GOING: [], CANT: []}
@@ -205,7 +217,11 @@ async def answered(session: AsyncSession, actor: Actor, meeting_id: int) -> dict
 
 async def find(session: AsyncSession, guild_id: int, meeting_id: int) -> Meeting | None:
     """Return a meeting of a server."""
-    return await session.scalar(select(Meeting).where(Meeting.meeting_id == meeting_id, Meeting.guild_id == guild_id))
+    return await session.scalar(_one(guild_id, meeting_id))
+
+
+def _one(guild_id: int, meeting_id: int) -> Select[Meeting]:
+    return select(Meeting).where(Meeting.meeting_id == meeting_id, Meeting.guild_id == guild_id)
 
 
 async def view(session: AsyncSession, guild_id: int, meeting_id: int) -> MeetingView:
@@ -227,8 +243,10 @@ async def coming(
 ) -> tuple[MeetingView, ...]:
     """Return the next meetings of a server's open groups that are not over, the soonest first."""
     ahead = _meetings(guild_id).where(
-        Meeting.ends_at > now, Meeting.starts_at > now - LATELY, Meeting.state.in_(states), Group.state == "open"
-    )
+        Meeting.ends_at > now, Meeting.starts_at > now - LATELY, Meeting.state.in_(states), Group.state == "open",
+        # A day that was skipped in a series that has another time now is shown by that one.
+        or_(Meeting.state == "planned", Meeting.why != "skipped", Series.state == "active"),
+    )  # fmt: skip
     if group_ids is not None:
         ahead = ahead.where(Meeting.group_id.in_(group_ids))
     return await _views(session, ahead.order_by(Meeting.starts_at, Meeting.meeting_id).limit(limit))
@@ -313,7 +331,7 @@ async def _locked(
     if meeting is None:
         raise MeetingUnknown
     await locked_for(session, actor, meeting.group_id)
-    await session.refresh(meeting)
-    if meeting.state == "over" or (meeting.ends_at <= now and not over_too):
+    meeting = await session.scalar(_one(actor.guild_id, meeting_id).execution_options(populate_existing=True))
+    if meeting is None or meeting.state == "over" or (meeting.ends_at <= now and not over_too):
         raise MeetingUnknown
     return meeting

@@ -92,3 +92,15 @@ async def locked_for(session: AsyncSession, actor: Actor, group_id: int, *, clos
     if group.state != "open" and not closed_too:
         raise GroupClosed(group.name)
     return group
+
+
+async def seen_by(session: AsyncSession, actor: Actor, group_id: int, *, closed_too: bool = False) -> Group:
+    """Return a group like `locked_for`, for whoever only looks: not locked."""
+    guild = await guild_of(session, actor.guild_id)
+    group = await session.scalar(select(Group).where(Group.group_id == group_id, Group.guild_id == actor.guild_id))
+    if group is None:
+        raise GroupUnknown
+    await require_group_facilitator(session, guild, group, actor)
+    if group.state != "open" and not closed_too:
+        raise GroupClosed(group.name)
+    return group

@@ -34,6 +34,15 @@ async def room_made(session: AsyncSession, group_id: int, room_id: int, *, now: 
         group.room_id = room_id
         await session.flush()
         await access.follow_all(session, group, now=now)
+        await plan_meetings(session, group, "meetings.group", now=now)
+
+
+async def plan_meetings(session: AsyncSession, group: Group, kind: str, *, now: datetime) -> None:
+    """Have the meetings of a locked group follow: it has closed, or its name or its room is another."""
+    await deliveries.plan(
+        session, kind, str(group.group_id), guild_id=group.guild_id, now=now, again=True, group_id=group.group_id,
+        priority=Priority.ACCESS,
+    )  # fmt: skip
 
 
 async def new_room(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> int:

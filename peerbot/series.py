@@ -7,31 +7,34 @@ minute, so that an undo is told to nobody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.metadata import version
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
+from zoneinfo import TZPATH
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, String, cast, delete, exists, literal, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
 from peerbot.deliveries import Priority
-from peerbot.models import Delivery, Meeting, Series
+from peerbot.models import Card, Delivery, Group, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, instant, occurrences
 from peerbot.rights import guild_of
-from peerbot.types import insert_into
+from peerbot.types import KEEPS_KEY, insert_into
 
 AHEAD = timedelta(days=15)
 """How far ahead meetings are made: longer than the earliest card or reminder, and the look of each day."""
 AT_LEAST = 2
-"""Meetings ahead that there are always, however far away they are."""
+"""Meetings ahead that there are always, however far away they are, so that "the next one" can be named."""
 LOOK = timedelta(days=1)
 """How often a server's series are looked at."""
 FIRST_TURN = timedelta(days=8)
 """How long before a meeting it is looked after for the first time: before the earliest card."""
-TURN = "meetings.turn"
+TURN, EXTEND, TELL = "meetings.turn", "meetings.extend", "meetings.tell"
 CHUNK = 50
 """Series that are looked at in one transaction, so that nobody waits long for the database."""
 UNDO = timedelta(minutes=1)
@@ -40,53 +43,119 @@ AT_ONCE = timedelta(minutes=30)
 """So close to a meeting, people are told at once."""
 LONGEST_AHEAD = timedelta(days=730)
 LOCAL = "%Y-%m-%dT%H:%M"
+KEEP = timedelta(days=30)
+"""How long a meeting stays after its end, with what belongs to it."""
+KEEP_CARD = timedelta(days=2)
+"""How long the card of a meeting that is over is still looked after."""
+PURGED = 200
+"""Meetings that are deleted in one transaction."""
+WAS = "was %Y%m%dT%H%M"
+"""What `told` says of a meeting whose instant has changed while its wall time did not: when it was."""
 
 
 async def extend(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: once a day, make the meetings of a server that have come near, and look at zones anew."""
+    """Step: once a day, make the meetings of a server that have come near, look at zones anew, delete what is old."""
     guild = await guild_of(session, delivery.guild_id)
-    made = await materialise(session, now=now, guild_id=guild.guild_id)
-    stale = select(Series).where(
-        Series.guild_id == guild.guild_id,
-        Series.state == "active",
-        (Series.zone != guild.time_zone) | (Series.tz_version != tz_version()),
-    )
-    for series in (await session.scalars(stale.limit(CHUNK).with_for_update())).all():
-        await recompute(session, series, guild.time_zone, now=now)
-        made += 1
-    again = timedelta() if made >= CHUNK else LOOK
+    zone = guild.time_zone
+    behind, stale = _behind(now), or_(Series.zone != zone, Series.tz_version != tz_version(zone))
+    some = await _locked(session, or_(behind, stale), guild_id=guild.guild_id)
+    anew = [each for each in some if _is_stale(each, zone)]
+    await make(session, [each for each in some if each not in anew], until=now + AHEAD, now=now)
+    await recompute(session, anew, zone, now=now)
+    gone = await purge(session, guild.guild_id, now=now)
+    again = timedelta() if len(some) == CHUNK or gone == PURGED else LOOK
     await look_again(session, guild.guild_id, now=now, due_at=now + again)
 
 
 async def look_again(session: AsyncSession, guild_id: int, *, now: datetime, due_at: datetime | None = None) -> None:
     """Have a server's series looked at, now or at a moment."""
     await deliveries.plan(
-        session, "meetings.extend", "all", guild_id=guild_id, now=now, due_at=due_at, again=True,
+        session, EXTEND, "all", guild_id=guild_id, now=now, due_at=due_at, again=True, priority=Priority.ACCESS,
     )  # fmt: skip
+
+
+async def look_daily(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
+    """Make sure that a server's series are looked at each day."""
+    # A row that waits or runs is left alone: the step that runs it waits for groups, and whoever asks holds one.
+    key = f"{guild_id}:{EXTEND}:all"
+    state = await session.scalar(select(Delivery.state).where(Delivery.dedupe_key == key))
+    if state not in (deliveries.PENDING, deliveries.LEASED):
+        await look_again(session, guild_id, now=now, due_at=now + LOOK)
+
+
+async def look_everywhere(session: AsyncSession, guild_ids: Collection[int], *, now: datetime) -> None:
+    """Have the series of some servers looked at now, whatever became of the look of each day."""
+    here = select(Series.guild_id).where(Series.guild_id.in_(guild_ids), Series.state == "active").distinct()
+    looks = [deliveries.Planned("all", guild_id, now) for guild_id in sorted(await session.scalars(here))]
+    await deliveries.plan_many(session, EXTEND, looks, now=now, priority=Priority.ACCESS, again=True)
 
 
 async def materialise(session: AsyncSession, *, now: datetime, guild_id: int | None = None, limit: int = CHUNK) -> int:
     """Make meetings of some series that are not made far enough ahead; return of how many."""
-    behind = select(Series).where(Series.state == "active", Series.made_until < now + AHEAD - LOOK)
-    if guild_id is not None:
-        behind = behind.where(Series.guild_id == guild_id)
-    some = behind.order_by(Series.made_until).limit(limit).with_for_update(skip_locked=True)
-    found = (await session.scalars(some)).all()
+    found = await _locked(session, _behind(now), guild_id=guild_id, limit=limit)
     await make(session, found, until=now + AHEAD, now=now)
     return len(found)
 
 
-async def recompute(session: AsyncSession, series: Series, zone: str, *, now: datetime) -> None:
-    """Work out the coming meetings anew in a zone, by the rules of today; wall times stay what they are."""
-    series.zone, series.tz_version = zone, tz_version()
-    series.version += 1
-    for state in ("planned", "cancelled"):
-        for meeting in await future(session, series, now, state=state):
-            starts_at = instant(parse(meeting.moved_local or meeting.original_local), zone)
-            if starts_at != meeting.starts_at:
-                set_time(meeting, starts_at, series.minutes)
-                await touch(session, meeting, now=now, tells=state == "planned")
-    await session.flush()
+def _behind(now: datetime) -> ColumnElement[bool]:
+    return Series.made_until < now + AHEAD - LOOK
+
+
+def _is_stale(series: Series, zone: str) -> bool:
+    return (series.zone, series.tz_version) != (zone, tz_version(zone))
+
+
+async def _locked(
+    session: AsyncSession, which: ColumnElement[bool], *, guild_id: int | None, limit: int = CHUNK
+) -> Sequence[Series]:
+    """Return some active series, their groups locked before them, as presses do it, in one order."""
+    where = [Series.state == literal_column("'active'"), which]
+    where += [Series.guild_id == guild_id] if guild_id is not None else []
+    some = select(Series.series_id, Series.group_id).where(*where).order_by(Series.made_until).limit(limit)
+    found = (await session.execute(some)).all()
+    if not found:
+        return []
+    groups = {group_id for _series_id, group_id in found}
+    theirs = select(Group.group_id).where(Group.group_id.in_(groups)).order_by(Group.group_id)
+    await session.execute(theirs.with_for_update(key_share=True))
+    still = select(Series).where(Series.series_id.in_([series_id for series_id, _group_id in found]), *where)
+    return (await session.scalars(still.order_by(Series.series_id).execution_options(populate_existing=True))).all()
+
+
+async def recompute(session: AsyncSession, several: Sequence[Series], zone: str, *, now: datetime) -> None:
+    """Work out the coming meetings of some series anew in a zone, by the rules of today; wall times stay what they are.
+
+    Their groups are locked. People are told of those meetings whose instant changed, and of no others.
+    """
+    if not several:
+        return
+    minutes: dict[int, int] = {}
+    for series in several:
+        series.version += series.zone != zone
+        series.zone, series.tz_version = zone, tz_version(zone)
+        series.made_until = now  # in the new zone, one may come before what was the last
+        minutes[series.series_id] = series.minutes
+    ahead = select(Meeting).where(Meeting.series_id.in_(minutes), Meeting.state != "over", Meeting.starts_at > now)
+    changed: list[Meeting] = []
+    was: list[datetime] = []
+    for meeting in await session.scalars(ahead.order_by(Meeting.meeting_id)):
+        starts_at = instant(parse(meeting.moved_local or meeting.original_local), zone)
+        if starts_at != meeting.starts_at:
+            was.append(meeting.starts_at)
+            _note(meeting, starts_at)
+            set_time(meeting, starts_at, minutes[meeting.series_id])
+            meeting.turned_at = now
+            changed.append(meeting)
+    await touch_all(session, changed, now=now, tells=True, was=was)
+    await make(session, several, until=now + AHEAD, now=now)
+
+
+def _note(meeting: Meeting, starts_at: datetime) -> None:
+    """Write down that people are to be told of another instant, or no longer, if it is the one that they know."""
+    if meeting.told == starts_at.strftime(WAS):
+        meeting.told = standing(meeting)
+    elif meeting.state == "planned" and meeting.told == standing(meeting):
+        meeting.told = meeting.starts_at.strftime(WAS)
 
 
 def set_time(meeting: Meeting, starts_at: datetime, minutes: int) -> None:
@@ -96,33 +165,78 @@ def set_time(meeting: Meeting, starts_at: datetime, minutes: int) -> None:
 
 async def cancelled(session: AsyncSession, meeting: Meeting, why: str, *, now: datetime) -> None:
     """Mark a meeting as cancelled, and have people told."""
-    meeting.state, meeting.why = "cancelled", why
-    await touch(session, meeting, now=now, tells=True)
+    await all_cancelled(session, [meeting], why, now=now)
+
+
+async def all_cancelled(session: AsyncSession, several: Sequence[Meeting], why: str, *, now: datetime) -> None:
+    """Mark meetings of one group as cancelled, and have people told."""
+    for meeting in several:
+        meeting.state, meeting.why = "cancelled", why
+    await touch_all(session, several, now=now, tells=True)
 
 
 async def planned_again(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
     """Take a cancellation back, and have people told who know of it."""
-    meeting.state, meeting.why = "planned", None
-    await touch(session, meeting, now=now, tells=True)
+    await all_planned_again(session, [meeting], now=now)
 
 
-async def touch(session: AsyncSession, meeting: Meeting, *, now: datetime, tells: bool = False) -> None:
-    """Write down that a meeting has changed: redraw what shows it, look at its time anew, tell people if asked."""
-    meeting.rev += 1
-    meeting.turned_at = now
+async def all_planned_again(session: AsyncSession, several: Sequence[Meeting], *, now: datetime) -> None:
+    """Take cancellations back, and have people told who know of them.
+
+    What belonged to the last minute is still seen to: nobody was told that the meeting was off.
+    """
+    for meeting in several:
+        meeting.state, meeting.why = "planned", None
+        meeting.turned_at = max(meeting.turned_at, now - UNDO)
+    await touch_all(session, several, now=now, tells=True)
+
+
+async def touch(
+    session: AsyncSession, meeting: Meeting, *, now: datetime, tells: bool = False, was: datetime | None = None
+) -> None:
+    """Write down that a meeting has changed: redraw what shows it, look at its time anew, tell people if asked.
+
+    `was` is when it would have begun, if that has changed.
+    """
+    await touch_all(session, [meeting], now=now, tells=tells, was=[was] if was else ())
+
+
+async def touch_all(
+    session: AsyncSession,
+    several: Sequence[Meeting],
+    *,
+    now: datetime,
+    tells: bool = False,
+    was: Sequence[datetime] = (),
+) -> None:
+    """Write down that some meetings have changed; in as many statements as for one."""
+    if not several:
+        return
+    for meeting in several:
+        meeting.rev += 1
     await session.flush()
-    await cards.mark(session, meeting.guild_id, cards.BOARD, cards.of_meeting(meeting.meeting_id), now=now)
-    await deliveries.plan(
-        session, TURN, str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, again=True,
-        priority=Priority.START, group_id=meeting.group_id, subject_id=meeting.meeting_id,
-    )  # fmt: skip
+    shown = [cards.of_meeting(meeting.meeting_id) for meeting in several]
+    for guild_id in sorted({meeting.guild_id for meeting in several}):
+        await cards.mark(session, guild_id, cards.BOARD, *shown, now=now)
+    await plan_turns(session, several, now=now)
     if tells:
-        soon = meeting.starts_at - now < AT_ONCE
-        await deliveries.plan(
-            session, "meetings.tell", str(meeting.series_id), guild_id=meeting.guild_id, now=now, again=True,
-            due_at=now if soon else now + UNDO, priority=Priority.START, group_id=meeting.group_id,
-            subject_id=meeting.series_id,
-        )  # fmt: skip
+        first = min([*was, *(meeting.starts_at for meeting in several)])
+        told_at = now if first - now < AT_ONCE else now + UNDO
+        changed = {meeting.series_id: meeting for meeting in several}
+        news = [
+            deliveries.Planned(str(series_id), meeting.guild_id, told_at, meeting.group_id, series_id)
+            for series_id, meeting in sorted(changed.items())
+        ]
+        await deliveries.plan_many(session, TELL, news, now=now, priority=Priority.START, again=True)
+
+
+async def plan_turns(session: AsyncSession, several: Sequence[Meeting], *, now: datetime) -> None:
+    """Have some meetings looked after now."""
+    turns = [
+        deliveries.Planned(str(each.meeting_id), each.guild_id, now, each.group_id, each.meeting_id)
+        for each in sorted(several, key=lambda each: each.meeting_id)
+    ]
+    await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START, again=True)
 
 
 def standing(meeting: Meeting) -> str:
@@ -134,12 +248,8 @@ async def make(session: AsyncSession, several: Sequence[Series], *, until: datet
     """Make the meetings of some series up to a moment, at least two, and have each looked after in its time."""
     rows: list[dict[str, Any]] = []
     for series in several:
-        begin = max(series.made_until, now)
-        first, days = parse(series.first_local), max((until - begin).days, 0)
-        near = occurrences(Rule.parse(series.rule), first, series.zone, after=begin, limit=days + AT_LEAST + 1)
-        coming = [each for number, each in enumerate(near) if each.at <= until or number < AT_LEAST]
-        rows += [_row(series, each, now) for each in coming]
-        series.made_until = max([until, begin, *(each.at for each in coming)])
+        if series.made_until < until:
+            rows += [_row(series, each, now) for each in _to_make(series, until, now)]
     await session.flush()
     if rows:
         insert = insert_into(session, Meeting).on_conflict_do_nothing(index_elements=["series_id", "original_local"])
@@ -149,8 +259,22 @@ async def make(session: AsyncSession, several: Sequence[Series], *, until: datet
             for meeting_id, guild_id, group_id, starts_at in await session.execute(insert.returning(*made), rows)
         ]
         await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
-        for guild_id in {series.guild_id for series in several}:
+        for guild_id in sorted({row["guild_id"] for row in rows}):
             await cards.mark(session, guild_id, cards.BOARD, now=now)
+
+
+def _to_make(series: Series, until: datetime, now: datetime) -> list[Occurrence]:
+    """Return what a series has up to a moment and is not made yet, at least two; note how far it is made then."""
+    begin = max(series.made_until, now)
+    most = max((until - begin).days, 0) + AT_LEAST + 1
+    near = occurrences(Rule.parse(series.rule), parse(series.first_local), series.zone, after=begin, limit=most)
+    coming = [each for number, each in enumerate(near) if each.at <= until or number < AT_LEAST]
+    made_until = max([until, begin, *(each.at for each in coming)])
+    if len(coming) >= AT_LEAST:
+        # Looked at again when fewer than two would be ahead; until then nobody need look at it.
+        made_until = min(made_until, coming[-AT_LEAST].at + AHEAD - LOOK)
+    series.made_until = made_until
+    return coming
 
 
 def _row(series: Series, each: Occurrence, now: datetime) -> dict[str, Any]:
@@ -169,8 +293,16 @@ async def end_series(session: AsyncSession, series: Series, *, now: datetime, wh
     """End a series, and cancel the meetings that lie ahead."""
     series.state = "ended"
     await session.flush()
-    for meeting in await future(session, series, now):
-        await cancelled(session, meeting, why, now=now)
+    await all_cancelled(session, await future(session, series, now), why, now=now)
+
+
+async def end_if_done(session: AsyncSession, series: Series, *, now: datetime) -> None:
+    """End a series that has no meeting ahead any more, neither made nor to be made."""
+    ahead = exists().where(Meeting.series_id == series.series_id, Meeting.ends_at > now, Meeting.state != "over")
+    to_come = occurrences(Rule.parse(series.rule), parse(series.first_local), series.zone, after=now, limit=1)
+    if series.state == "active" and not to_come and not await session.scalar(select(ahead)):
+        series.state = "ended"
+        await session.flush()
 
 
 async def future(session: AsyncSession, series: Series, now: datetime, *, state: str = "planned") -> list[Meeting]:
@@ -181,12 +313,51 @@ async def future(session: AsyncSession, series: Series, now: datetime, *, state:
     return list((await session.scalars(ahead.order_by(Meeting.starts_at))).all())
 
 
+async def look_at_group(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: a group has another name or another room, so whatever shows its meetings is looked at anew."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    if group is None or group.state != "open":
+        return
+    ahead = select(Meeting).where(Meeting.group_id == group.group_id, Meeting.ends_at > now, Meeting.state != "over")
+    several = (await session.scalars(ahead)).all()
+    shown = [cards.of_meeting(meeting.meeting_id) for meeting in several]
+    await cards.mark(session, group.guild_id, cards.BOARD, *shown, now=now)
+    await plan_turns(session, several, now=now)
+
+
+async def purge(session: AsyncSession, guild_id: int, *, now: datetime, limit: int = PURGED) -> int:
+    """Delete some meetings of a server that ended a month ago, with answers and debriefs; return how many.
+
+    Cards of meetings that are over stay where they were posted, and are looked after no more.
+    """
+    ended = (Meeting.guild_id == guild_id, Meeting.ends_at < now - KEEP_CARD)
+    unseen = select(literal("meeting:") + cast(Meeting.meeting_id, String)).where(*ended)
+    silent = {"synchronize_session": False}
+    await session.execute(
+        delete(Card).where(Card.guild_id == guild_id, Card.subject.in_(unseen)), execution_options=silent
+    )
+    # By the start, which has an index; the longest meeting lasts hours.
+    old = (Meeting.guild_id == guild_id, Meeting.starts_at < now - KEEP, Meeting.ends_at < now - KEEP)
+    some = select(Meeting.meeting_id).where(*old).order_by(Meeting.starts_at).limit(limit)
+    gone = delete(Meeting).where(Meeting.meeting_id.in_(some)).returning(Meeting.meeting_id)
+    deleted = len((await session.scalars(gone, execution_options=silent)).all())
+    empty = (Series.guild_id == guild_id, Series.state == "ended", Series.made_until < now - KEEP)
+    nothing_left = ~exists().where(Meeting.series_id == Series.series_id)
+    await session.execute(delete(Series).where(*empty, nothing_left), execution_options=silent)
+    return deleted
+
+
 def parse(local: str) -> datetime:
     """Return the wall time that a row keeps as text."""
-    return datetime.strptime(local, LOCAL)  # noqa: DTZ007 - wall time has no zone
+    return datetime.fromisoformat(local)
 
 
 @cache
-def tz_version() -> str:
-    """Return by which release of the tz database times are computed."""
-    return version("tzdata")
+def tz_version(zone: str) -> str:
+    """Return a digest of the rules of a zone, which changes with them.
+
+    They are the machine's own, or those of the package tzdata, as zoneinfo looks for them.
+    """
+    found = next((file for folder in TZPATH if (file := Path(folder, zone)).is_file()), None)
+    rules = found.read_bytes() if found else files("tzdata").joinpath("zoneinfo", *zone.split("/")).read_bytes()
+    return blake2b(rules, digest_size=8).hexdigest()

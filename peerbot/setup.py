@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries, helplines
+from peerbot.deliveries import Priority
 from peerbot.errors import NotSetUp, NotValid
 from peerbot.models import Group, Guild
 from peerbot.rights import Actor, guild_of, require_manager
@@ -79,15 +80,24 @@ async def save(
         "time_zone": zone,
         "locale": locale,
     }
-    before = await session.scalar(select(Guild.staff_channel_id).where(Guild.guild_id == actor.guild_id))
+    known = select(Guild.staff_channel_id, Guild.panel_channel_id, Guild.time_zone)
+    before = (await session.execute(known.where(Guild.guild_id == actor.guild_id))).one_or_none()
     # Two who set up at once both succeed, one after the other: the row is locked from here to the commit.
     made = insert_into(session, Guild).values(guild_id=actor.guild_id, created_at=now, **answers)
     await session.execute(made.on_conflict_do_update(index_elements=["guild_id"], set_=answers))
     guild = await session.get_one(Guild, actor.guild_id, populate_existing=True)
     await cards.place(session, actor.guild_id, cards.PANEL, panel_channel_id, now=now)
-    if before not in (None, staff_channel_id):
+    if before is None:
+        return guild
+    if before.panel_channel_id != panel_channel_id and await cards.stands(session, actor.guild_id, cards.BOARD):
+        await cards.place(session, actor.guild_id, cards.BOARD, panel_channel_id, now=now)
+    if before.staff_channel_id != staff_channel_id:
         await deliveries.plan(
             session, "staff.moved", str(staff_channel_id), guild_id=actor.guild_id, now=now, again=True,
+        )  # fmt: skip
+    if before.time_zone != zone:
+        await deliveries.plan(
+            session, "meetings.extend", "all", guild_id=actor.guild_id, now=now, again=True, priority=Priority.ACCESS,
         )  # fmt: skip
     return guild
 

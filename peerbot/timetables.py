@@ -5,8 +5,9 @@ A plan is looked at before anything is stored, and every rule that changes a ser
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
@@ -15,22 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards
 from peerbot.errors import MeetingUnknown, NotValid
-from peerbot.models import Delivery, Facilitator, Group, Meeting, Series
+from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, clock_change_between, instant, kind_of, occurrences
-from peerbot.rights import Actor, guild_of, locked_for
+from peerbot.rights import Actor, guild_of, locked_for, seen_by
 from peerbot.series import (
     AHEAD,
     LOCAL,
     LONGEST_AHEAD,
-    LOOK,
-    cancelled,
+    all_cancelled,
+    all_planned_again,
     end_series,
     future,
-    look_again,
+    look_daily,
     make,
     parse,
-    planned_again,
-    touch,
+    recompute,
+    touch_all,
     tz_version,
 )
 from peerbot.text import _, clean
@@ -40,6 +41,15 @@ MOST_CLASHES = 3
 LENGTHS = (15, 240)
 LONGEST = {"topic": 60, "link": 300}
 LONGEST_SKIP = timedelta(days=370)
+LONGEST_MEETING = timedelta(hours=8)
+YEARS = (1971, 9000)
+"""Years in which every zone has every wall time."""
+LINK = re.compile(
+    r"https://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9](?::[0-9]{1,5})?"
+    r"(?:[/?#][a-z0-9._~:/?#@!$&*+,;=%-]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+"""A plain address: a named host in plain letters, nobody's password, nothing that ends a link early in Discord."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +78,13 @@ class Plan:
     ) -> Plan:
         """Return the plan, cleaned; raise NotValid that names what is wrong."""
         topic, link, length = clean(topic), clean(link), minutes.strip()
-        if not length.isdecimal() or not LENGTHS[0] <= int(length[:4]) <= LENGTHS[1]:
-            shortest, longest = LENGTHS
+        shortest, longest = LENGTHS
+        if len(length) > len(str(longest)) or not length.isdecimal() or not shortest <= int(length) <= longest:
             raise NotValid(_("Please give a length from {a} to {b} minutes.", a=shortest, b=longest))
         if len(topic) > LONGEST["topic"]:
             raise NotValid(_("That topic is too long. {limit} letters are the most.", limit=LONGEST["topic"]))
-        if link and (not link.startswith("https://") or " " in link or len(link) > LONGEST["link"]):
-            raise NotValid(_("Please give a link that begins with https://"))
+        if len(link) > LONGEST["link"] or (link and not LINK.fullmatch(link)):
+            raise NotValid(_("Please give a plain link that begins with https://, like https://example.org/room"))
         return cls(group_id, first.replace(second=0, microsecond=0), rule, int(length), channel_id, link, topic)
 
 
@@ -107,7 +117,7 @@ async def look(session: AsyncSession, actor: Actor, plan: Plan, *, now: datetime
 
     Raises NotAllowed, GroupUnknown, GroupClosed, or NotValid for a time that is past, too far, or never comes.
     """
-    group = await locked_for(session, actor, plan.group_id)
+    group = await seen_by(session, actor, plan.group_id)
     zone = (await guild_of(session, actor.guild_id)).time_zone
     coming = _coming(plan, zone, now, 3)
     changes = (b.at for a, b in pairwise(coming) if clock_change_between(zone, a.at, b.at))
@@ -130,24 +140,84 @@ async def create(session: AsyncSession, actor: Actor, plan: Plan, *, now: dateti
 async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, now: datetime) -> Series:
     """Change all coming meetings of a series; return the series that holds them, a new one where the time changes.
 
-    What was answered to a time that is no longer true is not carried over. Raises like `look`, or MeetingUnknown.
+    What was answered to a time that is no longer true is not carried over; days that are skipped stay so. Raises like
+    `look`, or MeetingUnknown.
     """
     series, group = await locked_series(session, actor, series_id)
-    guild = await guild_of(session, actor.guild_id)
-    coming = _coming(plan, guild.time_zone, now, 1)
-    same_time = (series.rule, series.zone) == (plan.rule.text(), guild.time_zone) and (
-        plan.first == parse(series.first_local) or _holds(series, coming[0].local, now)
-    )
-    if not same_time:
+    if plan.group_id != series.group_id:
+        raise MeetingUnknown
+    await _follow_zone(session, series, now=now)
+    coming = _coming(plan, series.zone, now, 1)
+    if not _comes_then(series, plan, coming[0].local, now):
+        off = {_day_of(each): each for each in await future(session, series, now, state="cancelled") if _is_skip(each)}
         await end_series(session, series, now=now, why="ended")
-        return await _store(session, group, plan, now=now)
+        made = await _store(session, group, plan, now=now)
+        await _skip_again(session, made, off, now=now)
+        return made
+    ends_otherwise = series.rule != plan.rule.text()
+    series.rule = plan.rule.text()
     series.minutes, series.channel_id, series.link, series.topic = plan.minutes, plan.channel_id, plan.link, plan.topic
     series.version += 1
-    for meeting in await future(session, series, now):
+    ahead = await future(session, series, now)
+    for meeting in ahead:
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
-        await touch(session, meeting, now=now)
+    await touch_all(session, ahead, now=now)
+    for meeting in await future(session, series, now, state="cancelled"):
+        meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
+    if ends_otherwise:
+        await _end_at(session, series, plan.rule.until, now=now)
     await session.flush()
     return series
+
+
+def _comes_then(series: Series, plan: Plan, next_local: datetime, now: datetime) -> bool:
+    """Return whether a series already comes when a plan does; when it ends may differ."""
+    mine = replace(Rule.parse(series.rule), until=None)
+    if mine != replace(plan.rule, until=None):
+        return False
+    coming = occurrences(mine, parse(series.first_local), series.zone, after=now, limit=1)
+    return bool(coming) and coming[0].local == next_local
+
+
+async def _end_at(session: AsyncSession, series: Series, until: date | None, *, now: datetime) -> None:
+    """Let a series end with another day: meetings after it are off, those before it are on."""
+    last = until or date.max
+    after = [each for each in await future(session, series, now) if parse(each.original_local).date() > last]
+    before = [
+        each
+        for each in await future(session, series, now, state="cancelled")
+        if each.why == "ended" and parse(each.original_local).date() <= last
+    ]
+    await all_cancelled(session, after, "ended", now=now)
+    await all_planned_again(session, before, now=now)
+    series.made_until = now
+    await make(session, [series], until=now + AHEAD, now=now)
+
+
+async def _skip_again(session: AsyncSession, series: Series, off: dict[date, Meeting], *, now: datetime) -> None:
+    """Let days that were skipped be skipped in the series that comes instead; who was told of it is told no more."""
+    if not off:
+        return
+    await make(session, [series], until=_midnight(max(off) + timedelta(days=1), series.zone), now=now)
+    again = [each for each in await future(session, series, now) if _day_of(each) in off]
+    for meeting in again:
+        meeting.told = "cancelled" if off[_day_of(meeting)].told == "cancelled" else ""
+    await all_cancelled(session, again, "skipped", now=now)
+
+
+def _is_skip(meeting: Meeting) -> bool:
+    return meeting.why == "skipped"
+
+
+def _day_of(meeting: Meeting) -> date:
+    return parse(meeting.moved_local or meeting.original_local).date()
+
+
+async def _follow_zone(session: AsyncSession, series: Series, *, now: datetime) -> None:
+    """Work a series out in the zone that its server has by now, if that was not done yet."""
+    zone = (await guild_of(session, series.guild_id)).time_zone
+    if (series.zone, series.tz_version) != (zone, tz_version(zone)):
+        await recompute(session, [series], zone, now=now)
 
 
 async def skip(
@@ -160,17 +230,15 @@ async def skip(
     series, _group = await locked_series(session, actor, series_id)
     if last < first or last - first > LONGEST_SKIP:
         raise NotValid(_("Please give a first and a last day, at most a year apart."))
-    await make(session, [series], until=_midnight(last + timedelta(days=1), series.zone), now=now)
-    skipped = [
-        meeting
-        for meeting in await future(session, series, now)
-        if first <= parse(meeting.moved_local or meeting.original_local).date() <= last
-    ]
+    if last > (now + LONGEST_AHEAD).date():
+        raise NotValid(_("That is more than two years away. Please choose an earlier day."))
+    await _follow_zone(session, series, now=now)
+    if last >= now.date():
+        await make(session, [series], until=_midnight(last + timedelta(days=1), series.zone), now=now)
+    skipped = [meeting for meeting in await future(session, series, now) if first <= _day_of(meeting) <= last]
     if not skipped:
         raise NotValid(_("There is no meeting in these days. Nothing was changed."))
-    for meeting in skipped:
-        await cancelled(session, meeting, "skipped", now=now)
-    await make(session, [series], until=now + AHEAD, now=now)
+    await all_cancelled(session, skipped, "skipped", now=now)
     return skipped
 
 
@@ -179,13 +247,9 @@ async def unskip(
 ) -> list[Meeting]:
     """Take a skip back, as far as its meetings still lie ahead; return them. Raises NotAllowed or MeetingUnknown."""
     series, _group = await locked_series(session, actor, series_id)
-    back = [
-        meeting
-        for meeting in await future(session, series, now, state="cancelled")
-        if meeting.why == "skipped" and first <= parse(meeting.moved_local or meeting.original_local).date() <= last
-    ]
-    for meeting in back:
-        await planned_again(session, meeting, now=now)
+    off = await future(session, series, now, state="cancelled")
+    back = [meeting for meeting in off if _is_skip(meeting) and first <= _day_of(meeting) <= last]
+    await all_planned_again(session, back, now=now)
     return back
 
 
@@ -197,15 +261,18 @@ async def end(session: AsyncSession, actor: Actor, series_id: int, *, now: datet
 
 
 async def go_on(session: AsyncSession, actor: Actor, series_id: int, *, now: datetime) -> Series:
-    """Take the end of a series back. Raises NotAllowed or MeetingUnknown."""
+    """Take the end of a series back. Raises NotAllowed, MeetingUnknown, or NotValid when nothing of it lies ahead."""
     series, _group = await locked_series(session, actor, series_id, ended_too=True)
     if series.state == "ended":
+        off = [each for each in await future(session, series, now, state="cancelled") if each.why == "ended"]
+        rule, first = Rule.parse(series.rule), parse(series.first_local)
+        if not off and not occurrences(rule, first, series.zone, after=now, limit=1):
+            raise NotValid(_("No meeting of it lies ahead. You can make a new one with /meeting new."))
         series.state = "active"
-        await session.flush()
-        for meeting in await future(session, series, now, state="cancelled"):
-            if meeting.why == "ended":
-                await planned_again(session, meeting, now=now)
+        await _follow_zone(session, series, now=now)
+        await all_planned_again(session, off, now=now)
         await make(session, [series], until=now + AHEAD, now=now)
+        await look_daily(session, series.guild_id, now=now)
     return series
 
 
@@ -225,16 +292,22 @@ async def _store(session: AsyncSession, group: Group, plan: Plan, *, now: dateti
     series = Series(
         guild_id=group.guild_id, group_id=group.group_id, rule=plan.rule.text(), first_local=plan.first.strftime(LOCAL),
         zone=guild.time_zone, minutes=plan.minutes, channel_id=plan.channel_id, link=plan.link, topic=plan.topic,
-        made_until=now, tz_version=tz_version(), created_at=now,
+        made_until=now, tz_version=tz_version(guild.time_zone), created_at=now,
     )  # fmt: skip
     session.add(series)
     await session.flush()
     await make(session, [series], until=now + AHEAD, now=now)
-    board = guild.panel_channel_id
     if not await cards.stands(session, guild.guild_id, cards.BOARD):
-        await cards.place(session, guild.guild_id, cards.BOARD, board, now=now)
-    await look_again(session, guild.guild_id, now=now, due_at=now + LOOK)
+        await _place_board(session, guild.guild_id, now=now)
+    await look_daily(session, guild.guild_id, now=now)
     return series
+
+
+async def _place_board(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
+    """Post the board, once, however many groups begin at the same moment."""
+    guild = await session.get_one(Guild, guild_id, with_for_update=KEEPS_KEY)
+    if not await cards.stands(session, guild_id, cards.BOARD):
+        await cards.place(session, guild_id, cards.BOARD, guild.panel_channel_id, now=now)
 
 
 async def locked_series(
@@ -244,19 +317,21 @@ async def locked_series(
 
     Raises NotAllowed, GroupClosed or MeetingUnknown.
     """
-    series = await session.get(Series, series_id)
-    if series is None or series.guild_id != actor.guild_id:
+    theirs = select(Series).where(Series.series_id == series_id, Series.guild_id == actor.guild_id)
+    found = await session.scalar(theirs)
+    if found is None:
         raise MeetingUnknown
-    group = await locked_for(session, actor, series.group_id)
-    await session.refresh(series)
-    if series.state != "active" and not ended_too:
+    group = await locked_for(session, actor, found.group_id)
+    series = await session.scalar(theirs.execution_options(populate_existing=True))
+    if series is None or (series.state != "active" and not ended_too):
         raise MeetingUnknown
     return series, group
 
 
 def _coming(plan: Plan, zone: str, now: datetime, many: int) -> list[Occurrence]:
     """Return the next meetings of a plan; raise NotValid when there is none, or the first is past or far away."""
-    coming = occurrences(plan.rule, plan.first, zone, after=now, limit=many)
+    is_sane = YEARS[0] <= plan.first.year <= YEARS[1]
+    coming = occurrences(plan.rule, plan.first, zone, after=now, limit=many) if is_sane else []
     if not coming:
         raise NotValid(_("That time has passed. Please choose one that lies ahead."))
     if coming[0].at > now + LONGEST_AHEAD:
@@ -277,6 +352,7 @@ async def _clashes(
         .join(Group, Group.group_id == Meeting.group_id)
         .where(
             Meeting.guild_id == group.guild_id,
+            Meeting.starts_at > coming[0].at - LONGEST_MEETING,
             Meeting.state == "planned",
             Meeting.series_id != instead_of,
             overlaps,
@@ -287,13 +363,6 @@ async def _clashes(
     )
     rows = await session.execute(found)
     return [Clash(name, starts_at, group_id == group.group_id) for name, group_id, starts_at in rows]
-
-
-def _holds(series: Series, local: datetime, now: datetime) -> bool:
-    """Return whether a series has a meeting at a wall time, so that a plan that begins there is no other time."""
-    first = parse(series.first_local)
-    [*found] = occurrences(Rule.parse(series.rule), first, series.zone, after=now, limit=1)
-    return bool(found) and found[0].local == local
 
 
 def _midnight(day: date, zone: str) -> datetime:

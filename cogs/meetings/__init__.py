@@ -9,5 +9,6 @@ from peerbot.bot import PeerBot
 async def setup(bot: PeerBot) -> None:
     """Add the commands, cards and deliveries of meetings."""
     bot.outbox.step(series.TURN, agenda.turn)
-    bot.outbox.step("meetings.extend", series.extend)
+    bot.outbox.step(series.EXTEND, series.extend)
+    bot.outbox.step("meetings.group", series.look_at_group)
     bot.outbox.step("meetings.closed", timetables.end_all)
