@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cogs.meetings._looking import Looking
 from peerbot import agenda, series, timetables
 from peerbot.bot import PeerBot
 
@@ -12,3 +13,4 @@ async def setup(bot: PeerBot) -> None:
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)
     bot.outbox.step("meetings.closed", timetables.end_all)
+    await bot.add_cog(Looking(bot))
