@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries, helplines
@@ -87,19 +87,24 @@ async def save(
     await session.execute(made.on_conflict_do_update(index_elements=["guild_id"], set_=answers))
     guild = await session.get_one(Guild, actor.guild_id, populate_existing=True)
     await cards.place(session, actor.guild_id, cards.PANEL, panel_channel_id, now=now)
-    if before is None:
-        return guild
-    if before.panel_channel_id != panel_channel_id and await cards.stands(session, actor.guild_id, cards.BOARD):
-        await cards.place(session, actor.guild_id, cards.BOARD, panel_channel_id, now=now)
-    if before.staff_channel_id != staff_channel_id:
-        await deliveries.plan(
-            session, "staff.moved", str(staff_channel_id), guild_id=actor.guild_id, now=now, again=True,
-        )  # fmt: skip
-    if before.time_zone != zone:
-        await deliveries.plan(
-            session, "meetings.extend", "all", guild_id=actor.guild_id, now=now, again=True, priority=Priority.ACCESS,
-        )  # fmt: skip
+    if before is not None:
+        await _follow(session, guild, before, now=now)
     return guild
+
+
+async def _follow(session: AsyncSession, guild: Guild, before: Row[int, int, str], *, now: datetime) -> None:
+    """Have what depends on a server's answers follow those that are new."""
+    staff_channel_id, panel_channel_id, time_zone = before
+    if panel_channel_id != guild.panel_channel_id and await cards.stands(session, guild.guild_id, cards.BOARD):
+        await cards.place(session, guild.guild_id, cards.BOARD, guild.panel_channel_id, now=now)
+    if staff_channel_id != guild.staff_channel_id:
+        await deliveries.plan(
+            session, "staff.moved", str(guild.staff_channel_id), guild_id=guild.guild_id, now=now, again=True,
+        )  # fmt: skip
+    if time_zone != guild.time_zone:
+        await deliveries.plan(
+            session, "meetings.extend", "all", guild_id=guild.guild_id, now=now, again=True, priority=Priority.ACCESS,
+        )  # fmt: skip
 
 
 async def place_panel(session: AsyncSession, actor: Actor, *, now: datetime) -> Guild:
