@@ -29,6 +29,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    null,
     or_,
     select,
     table,
@@ -189,7 +190,7 @@ def _planning(engine: str, how: str) -> Executable:
         "next_at": case((running, columns.next_at), else_=row.excluded.next_at),
         "attempts": case((running, columns.attempts), else_=row.excluded.attempts),
         "channel_id": row.excluded.channel_id,
-        "problem": None,
+        "problem": null(),  # a parameter would make many rows as many statements
     }
     if how == "again":
         row = row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
