@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import deliver, handlers, idle, machine, recurrence
+from benchmarks import deliver, handlers, idle, machine, materialise, recurrence
 from benchmarks.databases import Databases
 from benchmarks.run import Benchmark, Run
 from benchmarks.tables import Table
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "burst": deliver.burst,
     "throughput": deliver.throughput,
     "idle": idle.measure,
+    "materialise": materialise.measure,
     "endurance": deliver.endurance,
     "recurrence": recurrence.measure,
 }

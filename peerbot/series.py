@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import TZPATH
 
-from sqlalchemy import ColumnElement, String, cast, delete, exists, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, delete, exists, literal, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
@@ -58,7 +58,7 @@ async def extend(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     guild = await guild_of(session, delivery.guild_id)
     zone = guild.time_zone
     behind, stale = _behind(now), or_(Series.zone != zone, Series.tz_version != tz_version(zone))
-    some = await _locked(session, or_(behind, stale), guild_id=guild.guild_id)
+    some = await _locked(session, or_(behind, stale), guild_id=guild.guild_id, limit=CHUNK)
     anew = [each for each in some if _is_stale(each, zone)]
     await make(session, [each for each in some if each not in anew], until=now + AHEAD, now=now)
     await recompute(session, anew, zone, now=now)
@@ -106,7 +106,7 @@ def _is_stale(series: Series, zone: str) -> bool:
 
 
 async def _locked(
-    session: AsyncSession, which: ColumnElement[bool], *, guild_id: int | None, limit: int = CHUNK
+    session: AsyncSession, which: ColumnElement[bool], *, guild_id: int | None, limit: int
 ) -> Sequence[Series]:
     """Return some active series, their groups locked before them, as presses do it, in one order."""
     where = [Series.state == literal_column("'active'"), which]
@@ -135,16 +135,20 @@ async def recompute(session: AsyncSession, several: Sequence[Series], zone: str,
         series.zone, series.tz_version = zone, tz_version(zone)
         series.made_until = now  # in the new zone, one may come before what was the last
         minutes[series.series_id] = series.minutes
-    ahead = select(Meeting).where(Meeting.series_id.in_(minutes), Meeting.state != "over", Meeting.starts_at > now)
+    # Also what a zone that was chosen by mistake has put into the past: nobody has met then.
+    is_ahead = and_(Meeting.state != "over", Meeting.starts_at > now) | Meeting.told.startswith("was ")
+    ahead = select(Meeting).where(Meeting.series_id.in_(minutes), is_ahead).order_by(Meeting.meeting_id)
     changed: list[Meeting] = []
     was: list[datetime] = []
-    for meeting in await session.scalars(ahead.order_by(Meeting.meeting_id)):
+    for meeting in await session.scalars(ahead):
         starts_at = instant(parse(meeting.moved_local or meeting.original_local), zone)
         if starts_at != meeting.starts_at:
-            was.append(meeting.starts_at)
+            was.append(max(meeting.starts_at, now))
             _note(meeting, starts_at)
             set_time(meeting, starts_at, minutes[meeting.series_id])
             meeting.turned_at = now
+            if meeting.state == "over" and starts_at > now:
+                meeting.state = "planned"
             changed.append(meeting)
     await touch_all(session, changed, now=now, tells=True, was=was)
     await make(session, several, until=now + AHEAD, now=now)
@@ -341,7 +345,7 @@ async def purge(session: AsyncSession, guild_id: int, *, now: datetime, limit: i
     some = select(Meeting.meeting_id).where(*old).order_by(Meeting.starts_at).limit(limit)
     gone = delete(Meeting).where(Meeting.meeting_id.in_(some)).returning(Meeting.meeting_id)
     deleted = len((await session.scalars(gone, execution_options=silent)).all())
-    empty = (Series.guild_id == guild_id, Series.state == "ended", Series.made_until < now - KEEP)
+    empty = (Series.guild_id == guild_id, Series.state == "ended")
     nothing_left = ~exists().where(Meeting.series_id == Series.series_id)
     await session.execute(delete(Series).where(*empty, nothing_left), execution_options=silent)
     return deleted

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from builders import GUILD, MAYA, actor, facilitator, make_group, seat
-from sqlalchemy import select
+import timetabling
+from builders import (
+    GUILD,
+    MAYA,
+    OTHER_GUILD,
+    PANEL,
+    ROLE,
+    ROOM,
+    STAFF,
+    actor,
+    facilitator,
+    make_group,
+    owner,
+    seat,
+)  # fmt: skip
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from timetabling import NOW, meetings_of, pending, run_due
+from timetabling import plan as tuesdays
 
-from peerbot import agenda, meetings, series, timetables
-from peerbot.database import Database
-from peerbot.errors import NotAllowed, NotValid
-from peerbot.models import Delivery, Guild, Meeting
-from peerbot.recurrence import Rule
-
-TUESDAYS = Rule("weekly", weekdays=(1,))
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-"""A Monday; clocks in Berlin change on March 29."""
-
-
-def tuesdays(group_id: int, **changes: object) -> timetables.Plan:
-    usual = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
-    return timetables.Plan.checked(**{**usual, **changes})  # type: ignore[arg-type]
+from peerbot import agenda, deliveries, meetings, members, series, setup, timetables
+from peerbot.clock import Clock
+from peerbot.config import Settings
+from peerbot.database import Database, connect
+from peerbot.dispatcher import Dispatcher
+from peerbot.errors import NotAllowed, NotValid, PeerbotError
+from peerbot.models import Card, Debrief, Delivery, Group, Guild, Host, Meeting, Response, Series
+from peerbot.outbox import Outbox, Sent
+from peerbot.recurrence import Rule, occurrences
 
 
 async def all_meetings(db: Database) -> list[Meeting]:
@@ -106,3 +120,237 @@ async def test_a_meeting_is_looked_after_at_each_of_its_moments(db: Database, gu
         await agenda.turn(session, turn, NOW)
         await session.refresh(turn)
         assert turn.next_at == datetime(2026, 3, 3, 18, 30, tzinfo=UTC), "its card stands, so its end is next"
+
+
+ZONES = {"facilitator_role_id": ROLE, "panel_channel_id": PANEL, "staff_channel_id": STAFF, "locale": "en-US"}
+
+
+async def set_zone(db: Database, zone: str, now: datetime) -> None:
+    async with db.begin() as session:
+        await setup.save(session, owner(), time_zone=zone, now=now, **ZONES)
+
+
+async def test_another_zone_of_the_server_moves_what_is_ahead_and_tells_of_what_moved(
+    db: Database, guild: Guild
+) -> None:
+    async with db.begin() as session:
+        await timetabling.tuesdays(session)
+    before = await all_meetings(db)
+    at = before[0].starts_at - timedelta(minutes=1)
+    await set_zone(db, "Europe/Paris", at)  # the same time as in Berlin
+    await run_due(db, at, series.EXTEND)
+    async with db.begin() as session:
+        assert [(m.starts_at, m.rev) for m in await meetings_of(session)][:2] == [(m.starts_at, 1) for m in before]
+        assert not await pending(session, series.TELL), "nothing is told of what did not move"
+    await set_zone(db, "Europe/London", at)
+    assert series.EXTEND in await run_due(db, at, series.EXTEND), "even the first is right, a minute before"
+    async with db.begin() as session:
+        moved = await meetings_of(session)
+        assert [m.starts_at.hour for m in moved[:2]] == [18, 18]
+        assert [row.due_at for row in await pending(session, series.TELL)] == [at], "it is near, so at once"
+        assert all(m.told != series.standing(m) for m in moved[:2])
+    await set_zone(db, "Europe/Berlin", at)
+    await run_due(db, at, series.EXTEND)
+    async with db.begin() as session:
+        back = (await meetings_of(session))[:2]
+        assert [m.starts_at for m in back] == [m.starts_at for m in before]
+        assert all(m.told == series.standing(m) for m in back), "who heard nothing hears nothing"
+
+
+async def test_in_a_zone_far_away_no_day_is_left_out_and_none_comes_twice(db: Database, guild: Guild) -> None:
+    async with db.begin() as session:
+        await timetabling.tuesdays(session, rule=Rule("daily"), first=datetime(2026, 3, 2, 23))
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Pacific/Auckland"):
+        await set_zone(db, zone, NOW)
+        await run_due(db, NOW, series.EXTEND, series.TURN)
+        async with db.begin() as session:
+            ahead = [m for m in await meetings_of(session) if m.starts_at > NOW]
+            row = await session.scalar(select(Series))
+            assert row is not None
+            first = datetime(2026, 3, 2, 23)
+            expected = occurrences(Rule("daily"), first, zone, after=NOW, limit=len(ahead))
+            assert [(m.original_local, m.starts_at) for m in ahead] == [
+                (each.local.strftime(series.LOCAL), each.at) for each in expected
+            ]
+            assert expected[-1].at > NOW + timedelta(days=14)
+
+
+async def test_new_rules_of_a_zone_move_what_is_ahead(
+    db: Database, guild: Guild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.begin() as session:
+        await timetabling.tuesdays(session)
+        for meeting in await meetings_of(session):
+            meeting.starts_at += timedelta(hours=1)  # as older rules had it
+        (await session.scalars(select(Series))).one().tz_version = "older"
+        await series.look_everywhere(session, [GUILD], now=NOW)
+    assert await run_due(db, NOW, series.EXTEND) == [series.EXTEND]
+    assert [m.starts_at.hour for m in await all_meetings(db)] == [17, 17]
+    assert await run_due(db, NOW, series.EXTEND) == [], "the next look is tomorrow"
+
+
+def test_the_rules_of_a_zone_are_told_from_others() -> None:
+    assert len({series.tz_version(zone) for zone in ("Europe/Berlin", "Africa/Cairo", "UTC")}) == 3
+
+
+async def test_two_meetings_are_always_ahead_however_rare_they_are(db: Database, guild: Guild) -> None:
+    rare = {"rule": Rule("monthly", 2, nth=1, weekday=1)}
+    async with db.begin() as session:
+        await timetabling.tuesdays(session, **rare)
+    now = NOW
+    for _look in range(22):
+        now += timedelta(days=6)
+        await run_due(db, now, series.EXTEND)
+        ahead = [m for m in await all_meetings(db) if m.starts_at > now]
+        assert len(ahead) in {2, 3}, now
+
+
+async def test_the_look_of_each_day_goes_on_whatever_became_of_it(db: Database, guild: Guild) -> None:
+    async with db.begin() as session:
+        made = await timetabling.tuesdays(session)
+        assert [row.due_at for row in await pending(session, series.EXTEND)] == [NOW + series.LOOK]
+        await session.execute(update(Delivery).where(Delivery.kind == series.EXTEND).values(state=deliveries.DEAD))
+        await series.look_daily(session, made.guild_id, now=NOW)
+        assert len(await pending(session, series.EXTEND)) == 1
+        await session.execute(delete(Delivery).where(Delivery.kind == series.EXTEND))
+        await series.look_everywhere(session, [GUILD, OTHER_GUILD], now=NOW)
+        assert [row.guild_id for row in await pending(session, series.EXTEND)] == [GUILD]
+    late = NOW + timedelta(days=40)
+    assert await run_due(db, late, series.EXTEND) == [series.EXTEND], "once, however long nobody looked"
+    async with db.begin() as session:
+        assert [row.due_at for row in await pending(session, series.EXTEND)] == [late + series.LOOK]
+
+
+async def test_what_has_no_more_meetings_ends_by_itself(db: Database, guild: Guild) -> None:
+    async with db.begin() as session:
+        made = await timetabling.tuesdays(session, rule=Rule("once"))
+        (meeting,) = await meetings_of(session)
+        at = meeting.ends_at
+    await run_due(db, at - timedelta(seconds=1), series.TURN)
+    async with db.read() as session:
+        assert await session.scalar(select(Series.state)) == "active"
+    await run_due(db, at, series.TURN, series.EXTEND)
+    async with db.begin() as session:
+        assert await session.scalar(select(Series.state)) == "ended"
+        with pytest.raises(NotValid):
+            await timetables.go_on(session, facilitator(), made.series_id, now=at)
+
+
+async def test_a_month_after_its_end_nothing_of_a_meeting_is_left(db: Database, guild: Guild) -> None:
+    async with db.begin() as session:
+        made = await timetabling.tuesdays(session, rule=Rule("once"))
+        (meeting,) = await meetings_of(session)
+        me = await members.of(session, GUILD, MAYA, now=NOW)
+        keys = {"meeting_id": meeting.meeting_id, "member_id": me.member_id, "at": NOW}
+        session.add_all([Response(answer="going", **keys), Host(part="away", **keys), Debrief(word="fine", **keys)])
+        end = meeting.ends_at
+    await run_due(db, end, series.TURN)
+    for days, left in ((3, 1), (29, 1), (31, 0)):
+        async with db.begin() as session:
+            await series.look_again(session, GUILD, now=end + timedelta(days=days))
+        await run_due(db, end + timedelta(days=days), series.EXTEND)
+        async with db.read() as session:
+            for table in (Meeting, Response, Host, Debrief):
+                assert len((await session.scalars(select(table))).all()) == left, (table, days)
+            assert not (await session.scalars(select(Card).where(Card.subject.startswith("meeting:")))).all()
+    async with db.read() as session:
+        assert await session.get(Series, made.series_id) is None, "nor of its series"
+
+
+async def test_series_of_many_groups_are_looked_at_in_chunks(
+    db: Database, guild: Guild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series, "CHUNK", 2)
+    async with db.begin() as session:
+        for number in range(5):
+            group = await make_group(session, now=NOW, name=f"Group {number}", room_id=ROOM + number)
+            await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+    later = NOW + timedelta(days=9)
+    assert await run_due(db, later, series.EXTEND) == [series.EXTEND] * 3
+    assert {m.starts_at.date() for m in await all_meetings(db)} == {date(2026, 3, day) for day in (3, 10, 17, 24)}
+
+
+async def test_two_processes_make_each_meeting_once(db: Database, guild: Guild, settings: Settings) -> None:
+    async with db.begin() as session:
+        for number in range(4):
+            group = await make_group(session, now=NOW, name=f"Group {number}", room_id=ROOM + number)
+            await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
+    other = db if db.writer.dialect.name == "sqlite" else connect(settings)
+    later = NOW + timedelta(days=9)
+
+    async def work(one: Database) -> int:
+        async with one.begin(wait=10) as session:
+            return await series.materialise(session, now=later)
+
+    try:
+        assert sorted(await asyncio.gather(work(db), work(other), work(other))) == [0, 0, 4]
+    finally:
+        await other.close()
+    assert len(await all_meetings(db)) == 16
+
+
+async def acknowledge(dispatcher: Dispatcher, delivery: Delivery) -> int | None:
+    """Run a step as the dispatcher does, but once: of two that wait for each other, it would try again."""
+    async with dispatcher.db.begin(wait=10) as session:
+        return await dispatcher._write(session, delivery, Sent())
+
+
+async def test_a_press_and_a_step_about_one_meeting_wait_for_each_other_in_one_order(
+    db: Database, guild: Guild, settings: Settings
+) -> None:
+    if db.writer.dialect.name == "sqlite":
+        pytest.skip("one transaction writes at a time")
+    async with db.begin() as session:
+        await timetabling.tuesdays(session)
+        (meeting, _next) = await meetings_of(session)
+        await series.look_again(session, GUILD, now=NOW)
+    outbox = Outbox()
+    for kind, rule in timetabling.STEPS.items():
+        outbox.step(kind, rule)
+    for kind in (series.TURN, series.EXTEND):
+        async with db.begin() as session:
+            due = [row.delivery_id for row in await pending(session, kind)]
+            (claimed, *_rest) = await deliveries.claim_these(session, due, now=NOW, owner="1")
+        dispatcher = Dispatcher(db, Clock(), outbox, owner="1")
+        other = connect(settings)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
+        try:
+            async with other.begin(wait=10) as press:
+                await press.scalar(select(Group).where(Group.group_id == meeting.group_id).with_for_update())
+                acknowledging = asyncio.create_task(acknowledge(dispatcher, claimed))
+                async with asyncio.timeout(5):
+                    while not acknowledging.done() and not await press.scalar(waiting):
+                        await asyncio.wait({acknowledging}, timeout=0.01)
+                await meetings.cancel(press, facilitator(), meeting.meeting_id, now=NOW)
+                await timetables.create(press, facilitator(), tuesdays(meeting.group_id, topic="Two"), now=NOW)
+            assert await acknowledging is not None
+        finally:
+            await other.close()
+
+
+async def test_two_facilitators_at_once_are_one_after_the_other(db: Database, guild: Guild, settings: Settings) -> None:
+    async with db.begin() as session:
+        made = await timetabling.tuesdays(session)
+        (meeting, _next) = await meetings_of(session)
+    other = db if db.writer.dialect.name == "sqlite" else connect(settings)
+
+    async def press(one: Database, rule: Callable[[AsyncSession], Awaitable[object]]) -> str:
+        try:
+            async with one.begin(wait=10) as session:
+                await rule(session)
+        except PeerbotError as refused:
+            return type(refused).__name__
+        return "done"
+
+    try:
+        cancels = [lambda s: meetings.cancel(s, facilitator(), meeting.meeting_id, now=NOW)] * 2
+        assert await asyncio.gather(press(db, cancels[0]), press(other, cancels[1])) == ["done", "done"]
+        seven = tuesdays(made.group_id, first=datetime(2026, 3, 3, 19))
+        changes = [lambda s: timetables.change(s, facilitator(), made.series_id, seven, now=NOW)] * 2
+        told = await asyncio.gather(press(db, changes[0]), press(other, changes[1]))
+        assert sorted(told) == ["MeetingUnknown", "done"]
+    finally:
+        await other.close()
+    async with db.read() as session:
+        assert (await session.get_one(Meeting, meeting.meeting_id)).rev == 2, "a double tap is one change"
+        assert len((await session.scalars(select(Series).where(Series.state == "active"))).all()) == 1

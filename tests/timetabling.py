@@ -38,7 +38,7 @@ STEPS: dict[str, Step] = {
 
 
 def plan(group_id: int, **changes: Any) -> timetables.Plan:
-    usual = {"group_id": group_id, "first": FIRST, "rule": TUESDAYS}
+    usual: dict[str, Any] = {"group_id": group_id, "first": FIRST, "rule": TUESDAYS}
     return timetables.Plan.checked(**(usual | changes))
 
 
