@@ -177,13 +177,14 @@ async def others(session: AsyncSession, guild_id: int, user_id: int, *, size: in
 
 async def topics(session: AsyncSession, guild_id: int, *, like: str = "") -> Sequence[str]:
     """Return topics of open groups that contain some letters."""
-    found = select(Group.topic).where(
-        Group.guild_id == guild_id,
-        Group.state == "open",
-        Group.topic != "",
-        Group.topic.icontains(like, autoescape=True),
-    )
-    return (await session.scalars(found.distinct().order_by(Group.topic).limit(CHOICES))).all()
+    wanted = _topics().where(Group.topic.icontains(like, autoescape=True)) if like else _topics()
+    return (await session.scalars(wanted, {"guild_id": guild_id})).all()
+
+
+@cache
+def _topics() -> Select[str]:
+    found = select(Group.topic).where(Group.guild_id == bindparam("guild_id"), Group.state == "open", Group.topic != "")
+    return found.distinct().order_by(Group.topic).limit(CHOICES)
 
 
 async def choices(

@@ -30,7 +30,7 @@ from peerbot.errors import (
 )
 from peerbot.line import HOLDING, IN_LINE, can_have_seat, seat_freed, seats_taken
 from peerbot.models import Delivery, Facilitator, Group, Guild, Member, Membership
-from peerbot.rights import Actor, guild_of, locked, locked_for, require_facilitator
+from peerbot.rights import Actor, guild_and_locked, guild_of, locked, locked_for, require_facilitator
 from peerbot.setup import agreement_of
 from peerbot.text import Text, _, clean
 from peerbot.types import KEEPS_KEY
@@ -220,8 +220,7 @@ async def ready_to_join(
     Raises GroupUnknown, GroupClosed, AlreadyMember, WasRemoved, GroupFull, InLine (they are waiting, and no seat is
     theirs yet), or AgreementNeeded (asked last, so that nobody reads an agreement for a group that they cannot join).
     """
-    guild = await guild_of(session, actor.guild_id)
-    group = await locked(session, actor.guild_id, group_id)
+    guild, group = await guild_and_locked(session, actor.guild_id, group_id)
     if group.state != "open":
         raise GroupClosed(group.name)
     hope = await line.hope_of(session, group, actor.user_id)

@@ -19,6 +19,7 @@ from peerbot.text import _
 
 ITSELF = (Group.group_id == bindparam("group_id"), Group.guild_id == bindparam("guild_id"))
 LOCKED = select(Group).where(*ITSELF).with_for_update(key_share=True)
+LOCKED_OF_GUILD = select(Group, Guild).join_from(Group, Guild).where(*ITSELF).with_for_update(key_share=True, of=Group)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,16 @@ async def locked(session: AsyncSession, guild_id: int, group_id: int) -> Group:
     if group is None:
         raise GroupUnknown
     return group
+
+
+async def guild_and_locked(session: AsyncSession, guild_id: int, group_id: int) -> tuple[Guild, Group]:
+    """Return a server's settings and a group of it, locked; raise NotSetUp or GroupUnknown."""
+    found = (await session.execute(LOCKED_OF_GUILD, {"guild_id": guild_id, "group_id": group_id})).one_or_none()
+    if found is None:
+        await guild_of(session, guild_id)
+        raise GroupUnknown
+    group, guild = found
+    return guild, group
 
 
 async def locked_for(session: AsyncSession, actor: Actor, group_id: int, *, closed_too: bool = False) -> Group:

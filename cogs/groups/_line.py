@@ -43,10 +43,10 @@ async def enter(
     bot = answer.bot
     try:
         async with bot.db.begin() as session:
-            guild = await guild_of(session, actor.guild_id)
             # Whoever presses is here, whether or not peerbot saw them come back.
             await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
             joined = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
+            guild = await guild_of(session, actor.guild_id)
     except AgreementNeeded as needed:
         await show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
     except GroupFull:

@@ -33,13 +33,13 @@ from tests.process.launcher import KillPoint
 
 MEMBERS_ONE = "AND member_id IN (SELECT member_id FROM memberships)"
 SEAT = "SELECT 1 FROM memberships"
-GRANT = f"SELECT 1 FROM grants WHERE true {MEMBERS_ONE}"  # noqa: S608
+GRANT = "SELECT 1 FROM grants"
+GRANTED = "AND member_id IN (SELECT member_id FROM grants)"
 JOIN = {
     "before the seat is saved": KillPoint("before", SEAT),
-    "after the seat is saved": KillPoint("after", SEAT),
-    "after the access is claimed": KillPoint("after", delivery("groups.access", LEASED, MEMBERS_ONE)),
-    "before the grant is written down": KillPoint("before", GRANT),
-    "after the grant is written down": KillPoint("after", GRANT),
+    "after the seat is saved, with its grant and its claim": KillPoint(
+        "after", delivery("groups.access", LEASED, f"{MEMBERS_ONE} {GRANTED}")
+    ),
     "before it is saved that access was given": KillPoint("before", delivery("groups.access", DONE, MEMBERS_ONE)),
     "after it is saved that access was given": KillPoint("after", delivery("groups.access", DONE, MEMBERS_ONE)),
     "before it is saved that the welcome was posted": KillPoint("before", delivery("groups.welcome", DONE)),
@@ -54,6 +54,8 @@ ROOM = {
     "before it is saved where the room is": KillPoint("before", MADE),
     "after it is saved where the room is": KillPoint("after", MADE),
     "before it is saved that the room was made": KillPoint("before", delivery("groups.room", DONE)),
+    "before the facilitator's grant is written down": KillPoint("before", GRANT),
+    "after the facilitator's grant is written down": KillPoint("after", GRANT),
 }
 
 PANEL = {
