@@ -14,6 +14,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
+from io import BytesIO
 from typing import Any, ClassVar, Self, cast
 
 import aiohttp
@@ -108,14 +109,15 @@ class Answer:
     async def reply(self, card: Text | ui.LayoutView) -> None:
         """Answer with a new message that only the person sees."""
         view = self._view(card)
+        files = view.files() if isinstance(view, Card) else []
         async with self._lock:
             if not self.interaction.response.is_done():
-                await self.interaction.response.send_message(view=view, ephemeral=True)
+                await self.interaction.response.send_message(view=view, files=files, ephemeral=True)
             elif self._placeholder:
                 self._placeholder = False
-                await self.interaction.edit_original_response(view=view)
+                await self.interaction.edit_original_response(view=view, attachments=files)
             else:
-                await self.interaction.followup.send(view=view, ephemeral=True)
+                await self.interaction.followup.send(view=view, files=files, ephemeral=True)
 
     async def show(self, card: Text | ui.LayoutView) -> None:
         """Answer in the private card that was pressed, so that one card tells the story; else with a new message."""
@@ -201,6 +203,7 @@ class Card(ui.LayoutView):
     def __init__(self) -> None:
         super().__init__(timeout=None)
         self._box: ui.Container[Any] | None = None
+        self._files: dict[str, bytes] = {}
 
     def boxed(self) -> Self:
         """Draw a frame around what follows."""
@@ -217,6 +220,16 @@ class Card(ui.LayoutView):
         """Add a paragraph with a button beside it."""
         (self._box or self).add_item(ui.Section[Any](words, accessory=button))
         return self
+
+    def file(self, name: str, content: bytes) -> Self:
+        """Add a file, which a reply brings along; a card shows only files that it names (components/reference.mdx)."""
+        self._files[name] = content
+        (self._box or self).add_item(ui.File[Any](f"attachment://{name}"))
+        return self
+
+    def files(self) -> list[discord.File]:
+        """Return the files to be sent with the card, made anew for each try."""
+        return [discord.File(BytesIO(content), name) for name, content in self._files.items()]
 
     def row(self, *items: ui.Item[Any]) -> Self:
         """Add a row of buttons, or one select."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, deliveries, series
+from peerbot import cards, deliveries, notices, series
 from peerbot.deliveries import Priority
 from peerbot.meetings import Scene
 from peerbot.models import Delivery, Group, Meeting, Series
@@ -39,7 +39,7 @@ class Moment:
         return (meeting.ends_at if self.at_end else meeting.starts_at) - self.before
 
 
-MOMENTS: tuple[Moment, ...] = ()
+MOMENTS: tuple[Moment, ...] = (Moment("link", notices.show_link, notices.LINK_BEFORE, notices.LINK_OF_USE),)
 
 
 async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None:

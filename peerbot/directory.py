@@ -120,6 +120,12 @@ async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView
     return _view(*row, facilitator_ids=tuple(members.user_id(session, member) for member in listed))
 
 
+async def several(session: AsyncSession, guild_id: int, group_ids: Sequence[int]) -> dict[int, GroupView]:
+    """Return some groups of a server by their ids, without the names of their facilitators."""
+    rows = await session.execute(_views(guild_id).where(Group.group_id.in_(group_ids)))
+    return {view.group_id: view for view in (_view(*row) for row in rows)}
+
+
 async def page(
     session: AsyncSession,
     guild_id: int,

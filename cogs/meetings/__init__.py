@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from cogs.meetings import _answers as answers
 from cogs.meetings._looking import Looking
+from cogs.meetings._posts import MeetingPosts
 from peerbot import agenda, series, timetables
 from peerbot.bot import PeerBot
+
+__all__ = ["answers", "setup"]
 
 
 async def setup(bot: PeerBot) -> None:
     """Add the commands, cards and deliveries of meetings."""
+    MeetingPosts(bot).register()
     bot.outbox.step(series.TURN, agenda.turn)
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)

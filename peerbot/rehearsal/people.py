@@ -162,6 +162,14 @@ class Person:
                 return each
         raise AssertionError(f"{self} no longer sees this message:\n{seen!r}")
 
+    def opens(self, seen: Shown, filename: str) -> bytes:
+        """Return what is in a file of a message that they see."""
+        attached = self.look(seen).current["attachments"]
+        for each in attached:
+            if each["filename"] == filename:
+                return self.world.files[int(each["id"])]
+        raise AssertionError(f"there is no file {filename!r}; there are {[each['filename'] for each in attached]}")
+
     def dismiss(self, seen: Seen) -> None:
         """Put an ephemeral message away."""
         self._dismissed.add(self.look(seen).message_id)

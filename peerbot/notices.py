@@ -1,0 +1,123 @@
+"""What stands about meetings where people look: on a meeting's card, on the board, among somebody's own.
+
+Members see counts and the names of facilitators; the board, which everyone sees, names nobody. A link to a meeting
+elsewhere is shown from a quarter of an hour before it to its end, so that it is nowhere to be found in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import cards, directory, meetings, members
+from peerbot.errors import NotMember
+from peerbot.meetings import MeetingView, Scene
+from peerbot.models import Facilitator, Group, Host, Meeting, Member
+from peerbot.rights import Actor, facilitates, guild_of
+
+LINK_BEFORE = timedelta(minutes=15)
+"""How long before a meeting its link is shown."""
+LINK_OF_USE = timedelta(hours=8)
+ON_BOARD = 10
+"""Groups on the board; Discord takes 40 components."""
+MINE = 3
+"""Meetings on `/my`."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a meeting's card shows. `link` is empty while it is not to be seen yet, and when there is none."""
+
+    meeting: MeetingView
+    host_ids: tuple[int, ...]
+    link: str
+    has_link: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A group on the board: when it meets next, and its free seats."""
+
+    group_id: int
+    name: str
+    starts_at: datetime
+    free: int
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A meeting as one person has it: what they answered, and whether they may see who answered what."""
+
+    meeting: MeetingView
+    answer: str | None
+    may_see: bool
+    is_over: bool
+
+
+async def notice(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> Notice:
+    """Return what a meeting's card shows now; raise MeetingUnknown."""
+    meeting = await meetings.view(session, guild_id, meeting_id)
+    shown = meeting.state == "planned" and meeting.starts_at - LINK_BEFORE <= now < meeting.ends_at
+    return Notice(meeting, await hosts(session, meeting), meeting.link if shown else "", bool(meeting.link))
+
+
+async def hosts(session: AsyncSession, meeting: MeetingView) -> tuple[int, ...]:
+    """Return the user ids of who looks after a meeting: the group's facilitators without who is away, and cover."""
+    parts = dict((await session.execute(
+        select(Host.member_id, Host.part).where(Host.meeting_id == meeting.meeting_id)
+    )).all())  # fmt: skip
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
+    people = select(Member).where(Member.member_id.in_(listed) | Member.member_id.in_(parts))
+    return tuple(
+        members.user_id(session, member)
+        for member in await session.scalars(people.order_by(Member.member_id))
+        if parts.get(member.member_id) != "away"
+    )
+
+
+async def show_link(session: AsyncSession, scene: Scene) -> None:
+    """Have a meeting's card drawn with its link."""
+    if scene.series.link:
+        meeting = scene.meeting
+        await cards.mark(session, meeting.guild_id, cards.of_meeting(meeting.meeting_id), now=scene.now)
+
+
+async def board(session: AsyncSession, guild_id: int, *, now: datetime) -> tuple[Line, ...]:
+    """Return when the open groups of a server meet next, the soonest first."""
+    soonest = func.min(Meeting.starts_at)
+    ahead = (
+        select(Group.group_id, Group.name, soonest)
+        .join(Meeting, Meeting.group_id == Group.group_id)
+        .where(Meeting.guild_id == guild_id, Meeting.state == "planned", Meeting.ends_at > now)
+        .where(Meeting.starts_at > now - meetings.LATELY, Group.state == "open")
+        .group_by(Group.group_id, Group.name)
+        .order_by(soonest, Group.group_id)
+        .limit(ON_BOARD)
+    )
+    rows = (await session.execute(ahead)).all()
+    seats = await directory.several(session, guild_id, [group_id for group_id, _name, _at in rows])
+    return tuple(Line(group_id, name, starts_at, seats[group_id].free) for group_id, name, starts_at in rows)
+
+
+async def choices(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Choices:
+    """Return a meeting as the actor has it; raise MeetingUnknown, or NotMember for who has no part in its group."""
+    meeting = await meetings.view(session, actor.guild_id, meeting_id)
+    group = await session.get_one(Group, meeting.group_id)
+    member = await members.find(session, actor.guild_id, actor.user_id)
+    looks_after = await facilitates(session, await guild_of(session, actor.guild_id), group, actor)
+    if member is None or not (looks_after or await meetings.takes_part(session, group, member, actor)):
+        raise NotMember(group.name)
+    mine = await meetings.answers_of(session, actor.guild_id, actor.user_id, [meeting_id])
+    return Choices(meeting, mine.get(meeting_id), looks_after, meeting.state == "over" or meeting.ends_at <= now)
+
+
+async def mine(
+    session: AsyncSession, guild_id: int, user_id: int, *, now: datetime
+) -> tuple[tuple[MeetingView, str | None], ...]:
+    """Return the next meetings of a person, planned or off, with what they answered."""
+    ahead = await meetings.mine(session, guild_id, user_id, now=now, limit=MINE)
+    answers = await meetings.answers_of(session, guild_id, user_id, [each.meeting_id for each in ahead])
+    return tuple((each, answers.get(each.meeting_id)) for each in ahead)
