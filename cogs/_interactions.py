@@ -109,7 +109,8 @@ class Answer:
     async def reply(self, card: Text | ui.LayoutView) -> None:
         """Answer with a new message that only the person sees."""
         view = self._view(card)
-        files = view.files() if isinstance(view, Card) else []
+        attached = view.files.items() if isinstance(view, Card) else ()
+        files = [discord.File(BytesIO(content), name) for name, content in attached]
         async with self._lock:
             if not self.interaction.response.is_done():
                 await self.interaction.response.send_message(view=view, files=files, ephemeral=True)
@@ -203,7 +204,7 @@ class Card(ui.LayoutView):
     def __init__(self) -> None:
         super().__init__(timeout=None)
         self._box: ui.Container[Any] | None = None
-        self._files: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
 
     def boxed(self) -> Self:
         """Draw a frame around what follows."""
@@ -223,13 +224,9 @@ class Card(ui.LayoutView):
 
     def file(self, name: str, content: bytes) -> Self:
         """Add a file, which a reply brings along; a card shows only files that it names (components/reference.mdx)."""
-        self._files[name] = content
+        self.files[name] = content
         (self._box or self).add_item(ui.File[Any](f"attachment://{name}"))
         return self
-
-    def files(self) -> list[discord.File]:
-        """Return the files to be sent with the card, made anew for each try."""
-        return [discord.File(BytesIO(content), name) for name, content in self._files.items()]
 
     def row(self, *items: ui.Item[Any]) -> Self:
         """Add a row of buttons, or one select."""

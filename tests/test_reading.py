@@ -6,7 +6,7 @@ import ast
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +22,12 @@ from cogs.groups import _cards as cards
 from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._people import ROOM_LATER
+from cogs.meetings import _cards as meeting_cards
 from cogs.setup import setup_card
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
+from peerbot.meetings import MeetingView
 from peerbot.models import Guild
+from peerbot.notices import ON_BOARD, Choices, Line, Notice
 from peerbot.seats import Place
 from peerbot.setup import Agreement
 from peerbot.tasks import LISTED, Desk, TaskView
@@ -172,6 +175,51 @@ ASKED = replace(TASK, task_id=8, kind="ask", thread_id=None, claimed_by=None, is
 TASKS = tuple(replace(TASK, task_id=task_id) for task_id in range(LISTED - 1))
 
 
+MEETING = MeetingView(
+    1, 1, 1, "Tuesday", 9, None, "", "Sleep", NOON, NOON + timedelta(hours=1), "Europe/Berlin",
+    datetime(2026, 12, 1, 13), datetime(2026, 12, 1, 13), "planned", None, 1, 3, 1, None, NOON + timedelta(days=7),
+)  # fmt: skip
+MOVED = replace(MEETING, meeting_id=2, original=datetime(2026, 12, 2, 13), channel_id=8)
+OFF = replace(MEETING, state="cancelled")
+LAST = replace(OFF, next_at=None)
+OVER = replace(MEETING, state="over")
+BOARD = tuple(Line(number, "Tuesday", NOON, number) for number in range(ON_BOARD))
+AHEAD = ((MEETING, "going"), (MOVED, "cant"), (replace(MEETING, meeting_id=3), None))
+MANY = tuple(replace(seat, group_id=seat.group_id + 10 * more) for more in range(2) for seat in SEATS)
+
+
+def meetings_of(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
+    def card(meeting: MeetingView, link: str = "", *hosts: int, has_link: bool = False) -> ui.LayoutView:
+        notice = Notice(meeting, hosts, link, has_link or bool(link))
+        return meeting_cards.meeting_card(notice, here, reader)
+
+    def choices(meeting: MeetingView, answer: str | None, *, may_see: bool = False) -> ui.LayoutView:
+        mine = Choices(meeting, answer, may_see, is_over=meeting.state == "over")
+        return meeting_cards.choices_card(mine, here, reader, _("Saved."))
+
+    people = {"going": [11, 12], "cant": list[int]()}
+    return {
+        "meeting": card(MEETING, "", 14, 16, 17),
+        "meeting, moved": card(MOVED, "", 14),
+        "meeting with a link": card(MEETING, has_link=True),
+        "meeting with its link": card(MEETING, "https://meet.example/1"),
+        "meeting that is off": card(OFF),
+        "last meeting that is off": card(LAST),
+        "meeting that is over": card(OVER),
+        "board": meeting_cards.board_card(BOARD, here, reader),
+        "empty board": meeting_cards.board_card((), here, reader),
+        "choices": choices(MEETING, None),
+        "choices, going": choices(MEETING, "going", may_see=True),
+        "choices, can't": choices(MOVED, "cant"),
+        "choices, off": choices(OFF, "going"),
+        "choices, over": choices(OVER, None),
+        "answered": meeting_cards.answered_card(MEETING, people, here, reader),
+        "calendar file": meeting_cards.file_card(b"BEGIN", here, reader),
+        "mine, meetings ahead": cards.mine_card(MANY, here, reader, ahead=AHEAD, asks=[(1, "Tuesday", 8)]),
+        "mine, all off": cards.mine_card(SEATS, here, reader, ahead=((OFF, None),)),
+    }
+
+
 def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     here = guild()
     page = Page((VIEW, FULL), 1, has_more=True)
@@ -223,6 +271,7 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "desk, off duty": desk.desk_card(Desk((), 0, NOON, 1), reader),
         "desk, practice": desk.practice_card("start", reader),
         "desk, sure": desk.sure_card(TASK, reader),
+        **meetings_of(here, reader),
     }
 
 

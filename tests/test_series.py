@@ -119,7 +119,7 @@ async def test_a_meeting_is_looked_after_at_each_of_its_moments(db: Database, gu
         assert turn is not None
         await agenda.turn(session, turn, NOW)
         await session.refresh(turn)
-        assert turn.next_at == datetime(2026, 3, 3, 18, 30, tzinfo=UTC), "its card stands, so its end is next"
+        assert NOW < turn.next_at <= datetime(2026, 3, 3, 18, 30, tzinfo=UTC), "its next moment, its end at the latest"
 
 
 ZONES = {"facilitator_role_id": ROLE, "panel_channel_id": PANEL, "staff_channel_id": STAFF, "locale": "en-US"}

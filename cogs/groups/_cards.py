@@ -14,6 +14,7 @@ from cogs._interactions import Card
 from cogs._reach import MessagesButton
 from cogs.groups import _buttons as buttons
 from cogs.groups import _places as places
+from cogs.groups._ahead import Ahead, add_ahead
 from peerbot.access import SEATED
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.models import Guild
@@ -218,11 +219,17 @@ Asks = list[tuple[int, str, int | None]]
 
 
 def mine_card(
-    mine: Sequence[Seat | Place | Tended], guild: Guild, reader: Reader, *, page: int = 0, asks: Asks | None = None
+    mine: Sequence[Seat | Place | Tended],
+    guild: Guild,
+    reader: Reader,
+    *,
+    page: int = 0,
+    asks: Asks | None = None,
+    ahead: Ahead = (),
 ) -> Card:
     """Return a page of a person's groups, places in line and groups that they look after, with what they can do there.
 
-    It is the last page when there are not so many.
+    It is the last page when there are not so many. The first one begins with the meetings that lie `ahead`.
     """
     if not mine:
         words = [reader.say(_("## My groups")), reader.say(_("You are in no group right now. That is fine."))]
@@ -240,6 +247,8 @@ def mine_card(
     card = Card().boxed().text("\n".join([reader.say(_("## My groups")), *_ask_lines(asks or [], reader)]))
     page = min(page, (len(mine) - 1) // MOST_OWN)
     first = page * MOST_OWN
+    if ahead and not page:
+        add_ahead(card, ahead, guild, reader)
     for seat in mine[first : first + MOST_OWN]:
         if isinstance(seat, Place):
             card.text(f"{reader.say(_('**{name}**', name=seat.name))}\n{reader.say(places.offer(seat))}")

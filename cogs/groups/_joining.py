@@ -8,7 +8,7 @@ from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups._hello_cards import take_back_card
 from cogs.groups._line import enter
-from peerbot import access, directory, groups, reach, seats, tasks
+from peerbot import access, directory, groups, notices, reach, seats, tasks
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import NotMember
 from peerbot.rights import guild_of
@@ -34,9 +34,10 @@ async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = Non
         seated = await directory.seats(session, actor.guild_id, actor.user_id)
         mine = (*waiting, *seated, *await directory.tended(session, actor))
         asks = await tasks.mine(session, actor.guild_id, actor.user_id)
+        ahead = await notices.mine(session, actor.guild_id, actor.user_id, now=answer.bot.clock.now())
     ids = [seat.group_id for seat in mine]
     page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page
-    card = cards.mine_card(mine, guild, answer.reader, page=page, asks=asks)
+    card = cards.mine_card(mine, guild, answer.reader, page=page, asks=asks, ahead=ahead)
     if problem is not None:
         card.text(answer.say(WRONG[problem]))
     await answer.show(card)
