@@ -9,7 +9,7 @@ from __future__ import annotations
 from peerbot.rehearsal.wire import Wire
 
 GUILDS, MEMBERS, MODERATION, MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 1, 1 << 2, 1 << 9, 1 << 12
-TYPING, DIRECT_TYPING, CONTENT, PRESENCES = 1 << 11, 1 << 14, 1 << 15, 1 << 8
+TYPING, DIRECT_TYPING, CONTENT, PRESENCES, SCHEDULED_EVENTS = 1 << 11, 1 << 14, 1 << 15, 1 << 8, 1 << 16
 # Bits 5, 17, 18 and 19, 22, 23 stand for no intent or one that Discord has taken away.
 KNOWN = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
 
@@ -40,6 +40,10 @@ _INTENTS: dict[str, tuple[int | None, int | None]] = {
         ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK"), (MESSAGES, DIRECT_MESSAGES)
     ),
     **dict.fromkeys(("GUILD_BAN_ADD", "GUILD_BAN_REMOVE"), (MODERATION, None)),
+    **dict.fromkeys(
+        ("GUILD_SCHEDULED_EVENT_CREATE", "GUILD_SCHEDULED_EVENT_UPDATE", "GUILD_SCHEDULED_EVENT_DELETE"),
+        (SCHEDULED_EVENTS, None),
+    ),
     "TYPING_START": (TYPING, DIRECT_TYPING),
     "INTERACTION_CREATE": (0, 0),
 }
@@ -47,6 +51,10 @@ _INTENTS: dict[str, tuple[int | None, int | None]] = {
 _MESSAGE = (
     "id channel_id author content timestamp edited_timestamp tts mention_everyone mentions mention_roles attachments "
     "embeds pinned type components flags"
+)
+_SCHEDULED_EVENT = (
+    "id guild_id channel_id name scheduled_start_time scheduled_end_time privacy_level status entity_type entity_id "
+    "entity_metadata"
 )
 _REQUIRED: dict[str, str] = {
     "READY": "v user guilds session_id resume_gateway_url application",
@@ -77,6 +85,9 @@ _REQUIRED: dict[str, str] = {
     "MESSAGE_UPDATE": _MESSAGE,
     "MESSAGE_DELETE": "id channel_id",
     "MESSAGE_DELETE_BULK": "ids channel_id",
+    "GUILD_SCHEDULED_EVENT_CREATE": _SCHEDULED_EVENT,
+    "GUILD_SCHEDULED_EVENT_UPDATE": _SCHEDULED_EVENT,
+    "GUILD_SCHEDULED_EVENT_DELETE": _SCHEDULED_EVENT,
     "TYPING_START": "channel_id user_id timestamp",
     "INTERACTION_CREATE": "id application_id type token version attachment_size_limit entitlements "
     "authorizing_integration_owners",

@@ -35,6 +35,7 @@ class Guild:
     thread_members: dict[int, dict[int, Wire]] = field(default_factory=dict[int, dict[int, Wire]])
     applications: dict[int, Application] = field(default_factory=dict[int, Application])
     bans: dict[int, Wire] = field(default_factory=_objects)
+    events: dict[int, Wire] = field(default_factory=_objects)
 
     @property
     def name(self) -> str:
@@ -81,6 +82,23 @@ class Guild:
             return True
         inside = user_id in self.thread_members.get(int(channel["id"]), {})
         return inside or bool(allowed & Bit.MANAGE_THREADS)
+
+    # scheduled events
+
+    def keep_event(self, event: Wire) -> Wire:
+        """Store a scheduled event, new or changed; one that is completed or cancelled is no longer kept."""
+        event_id = int(event["id"])
+        name = "GUILD_SCHEDULED_EVENT_UPDATE" if event_id in self.events else "GUILD_SCHEDULED_EVENT_CREATE"
+        self.events[event_id] = event
+        self._emit(name, event, self.channels.get(int(event["channel_id"] or 0)))
+        if event["status"] in (3, 4):
+            del self.events[event_id]
+        return event
+
+    def remove_event(self, event_id: int) -> None:
+        """Delete a scheduled event."""
+        event = self.events.pop(event_id)
+        self._emit("GUILD_SCHEDULED_EVENT_DELETE", event, self.channels.get(int(event["channel_id"] or 0)))
 
     # roles
 

@@ -61,6 +61,7 @@ def unknown(thing: str) -> Refusal:
         "Webhook": 10015,
         "Ban": 10026,
         "Interaction": 10062,
+        "Guild Scheduled Event": 10070,
         "Application Command": 10063,
     }
     return Refusal(404, codes[thing], f"Unknown {thing}")

@@ -13,6 +13,7 @@ from peerbot.rehearsal import (
     routes_members,
     routes_messages,
     routes_roles,
+    routes_scheduled_events,
     routes_threads,
     routes_users,
 )
@@ -28,6 +29,7 @@ _MODULES = (
     routes_messages,
     routes_commands,
     routes_interactions,
+    routes_scheduled_events,
 )
 
 

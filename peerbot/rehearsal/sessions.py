@@ -188,7 +188,7 @@ class Session:
             "presences": [],
             "voice_states": [],
             "stage_instances": [],
-            "guild_scheduled_events": [],
+            "guild_scheduled_events": list(guild.events.values()),
             "soundboard_sounds": [],
         }
 
