@@ -231,6 +231,9 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
             "I could not take someone out of a private thread of **{group}**.", group=trouble.group_name
         ),
         "desk.let_go": _("I could not close an old private thread of **{group}**.", group=trouble.group_name),
+        "meetings.event": _(
+            "I could not show the next meeting of **{group}** among Discord's events.", group=trouble.group_name
+        ),
         "card.post": _("I could not post the card that shows your groups."),
         "card.draw": _("I could not update the card that shows your groups."),
     }
@@ -250,6 +253,8 @@ def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
     if trouble.problem in {"forbidden 50013", "forbidden 50001", access.ROLE_ABOVE}:
         if trouble.kind == "groups.room":
             return _("My role needs more permissions. /setup, then *Check again*, says which ones and where.")
+        if trouble.kind == "meetings.event":
+            return _("My role needs *Create Events*, and *Connect* in a voice channel (Server Settings, Roles).")
         if trouble.problem == access.ROLE_ABOVE:
             return _("Please move my role above the group's role (Server Settings, Roles).")
         if trouble.kind == "groups.access":

@@ -11,7 +11,7 @@ from discord.ext import commands, tasks
 
 from cogs._interactions import Answer, Card, Filled, PersistentButton, answering, form, submits
 from cogs._outbox import Post
-from peerbot import countries, permissions, staff
+from peerbot import countries, native_events, permissions, staff
 from peerbot import setup as rules
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -118,6 +118,8 @@ def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_command
         reader.say(_("Private threads: {channel}", channel=channel_mention(permissions.threads_channel(guild)))),
         reader.say(_("Time zone: {zone}", zone=guild.time_zone)),
     ]
+    shown = _("on. Anyone can see who is interested in one.") if guild.native_events else _("off.")
+    lines += [reader.say(_("Next meetings among Discord's events: {shown}", shown=shown))]
     if lacking:
         lines += [reader.say(_("**I still need something from you:**")), *lacking]
         lines += [reader.say(_("Then press *Check again*."))]
@@ -130,6 +132,7 @@ def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_command
     if not guild.help_countries:
         lines += [reader.say(_("Next: press *Help lines*. The panel shows no number until you name countries."))]
     lines += [reader.say(_("Facilitators can start with /group new."))]
+    switch = _("Events off") if guild.native_events else _("Events on")
     return (
         Card()
         .text("\n".join(lines))
@@ -139,6 +142,7 @@ def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_command
             CountriesButton(0, reader),
             ChangeButton(0, reader),
         )
+        .row(EventsButton(0 if guild.native_events else 1, reader, label=switch))
     )
 
 
@@ -148,7 +152,8 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
     me = server.me
     if server.get_role(guild.facilitator_role_id) is None:
         lacking.append(reader.say(_("- The role of facilitators is gone. Press *Change* and choose one.")))
-    missing = permissions.lacking(me.guild_permissions, permissions.IN_SERVER)
+    needed = permissions.IN_SERVER | (permissions.FOR_EVENTS if guild.native_events else {})
+    missing = permissions.lacking(me.guild_permissions, needed)
     if missing:
         wanted = ", ".join(map(reader.say, missing))
         lacking.append(reader.say(_("- Server Settings, Roles, my role: switch on **{wanted}**.", wanted=wanted)))
@@ -248,6 +253,16 @@ class WordsButton(PersistentButton, verb="setup:words", label=_("Agreement")):
     async def press(self, answer: Answer) -> None:
         guild = await _managed(answer)
         await answer.ask(words_form(answer.reader, guild.danger_policy, guild.reading_hours))
+
+
+class EventsButton(PersistentButton, verb="setup:events", label=_("Events on"), state="[01]"):
+    """Switch on or off that the next meetings stand among Discord's events."""
+
+    async def press(self, answer: Answer) -> None:
+        async with answer.bot.db.begin() as session:
+            now = answer.bot.clock.now()
+            guild = await native_events.switch(session, answer.actor, on=self.state == "1", now=now)
+        await answer.show(_card(answer, guild))
 
 
 class CountriesButton(PersistentButton, verb="setup:countries", label=_("Help lines")):

@@ -64,6 +64,7 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         meeting.state = "over" if meeting.state == "planned" else meeting.state
         await cards.mark(session, meeting.guild_id, cards.BOARD, cards.of_meeting(meeting.meeting_id), now=now)
         await series.end_if_done(session, belongs_to, now=now)
+        await series.mirror(session, meeting.guild_id, {meeting.series_id: meeting.group_id}, now=now)
     await session.flush()
     await _look_again(session, group, meeting, now)
 

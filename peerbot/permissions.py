@@ -18,6 +18,8 @@ IN_SERVER: dict[str, Text] = {
     "create_private_threads": _("Create Private Threads"),
     "send_messages_in_threads": _("Send Messages in Threads"),
 }
+FOR_EVENTS: dict[str, Text] = {"create_events": _("Create Events")}
+"""In the server, where meetings stand among Discord's own events."""
 IN_CHANNEL: dict[str, Text] = {
     "view_channel": _("View Channel"),
     "send_messages": _("Send Messages"),

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
 from peerbot.deliveries import Priority
-from peerbot.models import Card, Delivery, Group, Meeting, Series
+from peerbot.models import Card, Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, instant, occurrences
 from peerbot.rights import guild_of
 from peerbot.types import KEEPS_KEY, insert_into
@@ -35,6 +35,8 @@ LOOK = timedelta(days=1)
 FIRST_TURN = timedelta(days=8)
 """How long before a meeting it is looked after for the first time: before the earliest card."""
 TURN, EXTEND, TELL = "meetings.turn", "meetings.extend", "meetings.tell"
+EVENT = "meetings.event"
+"""The effect by which the next meeting of a series stands among Discord's own events."""
 CHUNK = 50
 """Series that are looked at in one transaction, so that nobody waits long for the database."""
 UNDO = timedelta(minutes=1)
@@ -222,6 +224,8 @@ async def touch_all(
     shown = [cards.of_meeting(meeting.meeting_id) for meeting in several]
     for guild_id in sorted({meeting.guild_id for meeting in several}):
         await cards.mark(session, guild_id, cards.BOARD, *shown, now=now)
+        theirs = {meeting.series_id: meeting.group_id for meeting in several if meeting.guild_id == guild_id}
+        await mirror(session, guild_id, theirs, now=now)
     await plan_turns(session, several, now=now)
     if tells:
         first = min([*was, *(meeting.starts_at for meeting in several)])
@@ -265,6 +269,20 @@ async def make(session: AsyncSession, several: Sequence[Series], *, until: datet
         await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
         for guild_id in sorted({row["guild_id"] for row in rows}):
             await cards.mark(session, guild_id, cards.BOARD, now=now)
+            theirs = {series.series_id: series.group_id for series in several if series.guild_id == guild_id}
+            await mirror(session, guild_id, theirs, now=now)
+
+
+async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *, now: datetime) -> None:
+    """Have Discord's own events match some series (with the groups that they belong to), where a server wants them."""
+    guild = await session.get(Guild, guild_id)
+    if guild is None or not guild.native_events:
+        return
+    for series_id, group_id in groups.items():
+        await deliveries.plan(
+            session, EVENT, str(series_id), guild_id=guild_id, now=now, again=True, priority=Priority.CARD,
+            group_id=group_id, subject_id=series_id,
+        )  # fmt: skip
 
 
 def _to_make(series: Series, until: datetime, now: datetime) -> list[Occurrence]:

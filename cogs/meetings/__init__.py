@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cogs.meetings import _answers as answers
+from cogs.meetings._events import NativeEvents
 from cogs.meetings._looking import Looking
 from cogs.meetings._posts import MeetingPosts
 from peerbot import agenda, series, timetables
@@ -14,6 +15,7 @@ __all__ = ["answers", "setup"]
 async def setup(bot: PeerBot) -> None:
     """Add the commands, cards and deliveries of meetings."""
     MeetingPosts(bot).register()
+    NativeEvents(bot).register()
     bot.outbox.step(series.TURN, agenda.turn)
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)
