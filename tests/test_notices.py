@@ -1,0 +1,93 @@
+"""What stands about meetings where people look: who looks after one, when its link is seen, what the board has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from builders import GUILD, LEO, MAYA, actor, facilitator, make_group, seat
+
+from peerbot import meetings, members, notices, timetables
+from peerbot.database import Database
+from peerbot.errors import MeetingUnknown, NotMember
+from peerbot.models import Facilitator, Guild, Host
+from peerbot.recurrence import Rule
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+STARTS = datetime(2026, 3, 3, 17, 30, tzinfo=UTC)
+ANN = 7
+LINK = "https://meet.example/1"
+
+
+async def a_meeting(db: Database, **changes: object) -> int:
+    """Make a group of Ana's with Maya in it, that meets on Tuesdays at 18:30 in Berlin; return its first meeting."""
+    async with db.begin() as session:
+        group = await make_group(session, now=NOW)
+        await seat(session, group, MAYA, now=NOW)
+        usual = {"group_id": group.group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": Rule("weekly", 1, (1,))}
+        plan = timetables.Plan.checked(**(usual | changes))  # pyright: ignore[reportArgumentType] - as they are given
+        await timetables.create(session, facilitator(), plan, now=NOW)
+    async with db.read() as session:
+        return (await meetings.coming(session, GUILD, now=NOW))[0].meeting_id
+
+
+async def test_who_is_away_is_not_named_and_who_covers_is(db: Database, guild: Guild) -> None:
+    meeting_id = await a_meeting(db)
+    async with db.begin() as session:
+        meeting = await meetings.view(session, GUILD, meeting_id)
+        assert await notices.hosts(session, meeting) == (facilitator().user_id,)
+        away = await members.find(session, GUILD, facilitator().user_id)
+        cover = await members.of(session, GUILD, LEO, now=NOW)
+        listed = await members.of(session, GUILD, ANN, now=NOW)
+        assert away is not None
+        session.add(Facilitator(group_id=meeting.group_id, member_id=listed.member_id, since=NOW))
+        for member, part in ((away, "away"), (cover, "cover")):
+            session.add(Host(meeting_id=meeting_id, member_id=member.member_id, part=part, at=NOW))
+        await session.flush()
+        assert await notices.hosts(session, meeting) == (LEO, ANN)
+
+
+@pytest.mark.parametrize(
+    ("after_start", "link"),
+    [(-16, ""), (-15, LINK), (0, LINK), (59, LINK), (60, "")],
+)
+async def test_a_link_is_seen_only_around_its_meeting(db: Database, guild: Guild, after_start: int, link: str) -> None:
+    meeting_id = await a_meeting(db, link=LINK)
+    async with db.read() as session:
+        now = STARTS + timedelta(minutes=after_start)
+        assert (await notices.notice(session, GUILD, meeting_id, now=now)).link == link
+    async with db.begin() as session:
+        await meetings.cancel(session, facilitator(), meeting_id, now=NOW)
+        assert (await notices.notice(session, GUILD, meeting_id, now=now)).link == ""
+
+
+async def test_the_board_has_each_group_once_with_its_next_meeting_and_free_seats(db: Database, guild: Guild) -> None:
+    meeting_id = await a_meeting(db, rule=Rule("daily"))
+    async with db.begin() as session:
+        late = await make_group(session, now=NOW, name="Owls", capacity=1, room_id=9)
+        await seat(session, late, MAYA, now=NOW)
+        plan = timetables.Plan.checked(group_id=late.group_id, first=datetime(2026, 3, 5, 9), rule=Rule("once"))
+        await timetables.create(session, facilitator(), plan, now=NOW)
+        await make_group(session, now=NOW, name="Never", room_id=10)
+        await meetings.cancel(session, facilitator(), meeting_id, now=NOW)
+        lines = await notices.board(session, GUILD, now=NOW)
+        assert [(line.name, line.free) for line in lines] == [("Tuesday", 11), ("Owls", 0)]
+        assert lines[0].starts_at == STARTS + timedelta(days=1)
+        assert await notices.board(session, GUILD + 1, now=NOW) == ()
+
+
+async def test_choices_are_for_who_has_a_part_in_the_group(db: Database, guild: Guild) -> None:
+    meeting_id = await a_meeting(db)
+    async with db.begin() as session:
+        await meetings.respond(session, actor(), meeting_id, meetings.CANT, now=NOW)
+        mine = await notices.choices(session, actor(), meeting_id, now=NOW)
+        assert (mine.answer, mine.may_see, mine.is_over) == ("cant", False, False)
+        anas = await notices.choices(session, facilitator(), meeting_id, now=STARTS + timedelta(hours=1))
+        assert (anas.answer, anas.may_see, anas.is_over) == (None, True, True)
+        with pytest.raises(NotMember):
+            await notices.choices(session, actor(LEO), meeting_id, now=NOW)
+        with pytest.raises(MeetingUnknown):
+            await notices.choices(session, actor(guild_id=GUILD + 1), meeting_id, now=NOW)
+        (first, answer), *_later = await notices.mine(session, GUILD, MAYA, now=NOW)
+        assert (first.meeting_id, answer) == (meeting_id, "cant")
+        assert await notices.mine(session, GUILD, LEO, now=NOW) == ()
