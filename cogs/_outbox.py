@@ -43,6 +43,7 @@ ROOM_GONE = _("The room is gone. /group people shows *Make a new room*.")
 CHANNELS_GONE = {
     "groups.access": ROOM_GONE,
     "groups.welcome": ROOM_GONE,
+    "meetings.start": ROOM_GONE,
     "groups.closed": _("The room is gone, so there is nothing left to do."),
 }
 """What to do where the channel that is gone was not one of the setup."""
@@ -233,6 +234,9 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
         "desk.let_go": _("I could not close an old private thread of **{group}**.", group=trouble.group_name),
         "meetings.event": _(
             "I could not show the next meeting of **{group}** among Discord's events.", group=trouble.group_name
+        ),
+        "meetings.start": _(
+            "I could not write in the room of **{group}** that a meeting began.", group=trouble.group_name
         ),
         "card.post": _("I could not post the card that shows your groups."),
         "card.draw": _("I could not update the card that shows your groups."),

@@ -13,7 +13,7 @@ from discord import ui
 from cogs._help import help_now_button
 from cogs._interactions import SERVER_ID, Answer, Card, Filled, PersistentButton, form, submits
 from cogs._outbox import Post
-from peerbot import reach
+from peerbot import reach, reminders
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -46,7 +46,7 @@ class ChooseButton(
     PersistentButton,
     verb="reach:choose",
     label=_("By DM"),
-    state=rf"{SERVER_ID}\.(?:{reach.DM}|{reach.THREAD}|{reach.NONE})",
+    state=WAYS,
 ):
     """Chooses how to be written to."""
 
@@ -54,6 +54,52 @@ class ChooseButton(
         """Keep the choice, send a test message, and say what became of it."""
         server, by = self.state.split(".")
         await choose(answer, int(server), by)
+
+
+class RemindersButton(PersistentButton, verb="reach:reminders", label=_("Change reminders"), state=SERVER_ID):
+    """Shows how and how long before meetings the person is written to. Its state is the server."""
+
+    async def press(self, answer: Answer) -> None:
+        """Show the card."""
+        await show_messages(answer, self.number, [])
+
+
+class SwitchButton(
+    PersistentButton, verb="reach:remind", label=_("One hour: on"), state=rf"{SERVER_ID}\.(?:1440|60|10)\.[01]"
+):
+    """Switches one reminder on or off."""
+
+    async def press(self, answer: Answer) -> None:
+        """Keep the choice, and show how things are now."""
+        bot = answer.bot
+        server, minutes, on = (int(part) for part in self.state.split("."))
+        actor, is_here = answer.actor_in(server), answer.interaction.guild_id is not None
+        async with bot.db.begin() as session:
+            await reminders.switch(session, actor, minutes, on=on == 1, is_here=is_here, now=bot.clock.now())
+        await show_messages(answer, server, [_("Saved.")])
+
+
+class WelcomeButton(PersistentButton, verb="reach:welcome", label=_("By DM"), state=WAYS):
+    """Answers the one question of the welcome: a reminder one hour before, and by which way."""
+
+    async def press(self, answer: Answer) -> None:
+        """Keep the choice, and say in a message of its own what became of the test message."""
+        bot = answer.bot
+        server, by = self.state.split(".")
+        actor, is_here = answer.actor_in(int(server)), answer.interaction.guild_id is not None
+        wanted = () if by == reach.NONE else (reminders.HOUR,)
+        async with bot.db.begin() as session:
+            await reminders.choose(session, actor, wanted, is_here=is_here, now=bot.clock.now())
+        if by == reach.NONE:
+            await show_messages(answer, int(server), [_("That is fine. I don't remind you.")], fresh=True)
+        else:
+            await choose(answer, int(server), by, fresh=True)
+
+
+def welcome_buttons(guild_id: int, reader: Reader) -> list[WelcomeButton]:
+    """Return the answers to "Want a reminder one hour before?"."""
+    ways = {reach.DM: None, reach.THREAD: _("In a private thread"), reach.NONE: _("No thanks")}
+    return [WelcomeButton(f"{guild_id}.{by}", reader, label=label) for by, label in ways.items()]
 
 
 class ZoneButton(PersistentButton, verb="reach:zone", label=_("My time zone"), state=SERVER_ID):
@@ -86,31 +132,36 @@ async def finish_telling(answer: Answer, guild_id: int, problem: str | None) -> 
                 await reach.told(session, guild_id, answer.interaction.user.id, problem)
 
 
-async def show_messages(answer: Answer, guild_id: int, said: list[Text]) -> None:
-    """Show how the person is written to, with what there is to say first, and what went wrong."""
+async def show_messages(answer: Answer, guild_id: int, said: list[Text], *, fresh: bool = False) -> None:
+    """Show how the person is written to, with what there is to say first, and what went wrong.
+
+    `fresh`: in a message of its own, so that the card that was pressed stays.
+    """
     actor = answer.actor_in(guild_id)
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, guild_id)
         habits = await reach.habits(session, guild_id, actor.user_id)
     if habits.problem is not None and (not said or habits.problem == reach.THREAD_GONE):
         said = [WRONG[habits.problem], *said]
-    await answer.show(messages_card(habits, guild, answer.reader, said))
+    card = messages_card(habits, guild, answer.reader, said)
+    await (answer.reply(card) if fresh else answer.show(card))
     await finish_telling(answer, guild_id, habits.problem)
 
 
-async def choose(answer: Answer, guild_id: int, by: str) -> None:
+async def choose(answer: Answer, guild_id: int, by: str, *, fresh: bool = False) -> None:
     """Keep what the person chose, and say truthfully whether the test message arrived."""
     bot, actor = answer.bot, answer.actor_in(guild_id)
     is_here = answer.interaction.guild_id is not None
     async with bot.db.begin() as session:
         test_id = await reach.choose(session, actor, by, is_here=is_here, now=bot.clock.now())
+        await reminders.follow(session, actor, now=bot.clock.now())
     if test_id is None:
-        await show_messages(answer, guild_id, [_("Saved. You can change it here at any time.")])
+        await show_messages(answer, guild_id, [_("Saved. You can change it here at any time.")], fresh=fresh)
         return
     outcome = await bot.dispatcher.outcome(test_id, within=WITHIN)
     async with bot.db.read() as session:
         habits = await reach.habits(session, guild_id, actor.user_id)
-    await show_messages(answer, guild_id, what_happened(by, outcome, habits))
+    await show_messages(answer, guild_id, what_happened(by, outcome, habits), fresh=fresh)
 
 
 def what_happened(by: str, outcome: Outcome | None, habits: Habits) -> list[Text]:
@@ -142,19 +193,52 @@ def messages_card(habits: Habits, guild: Guild, reader: Reader, said: list[Text]
     city = (habits.zone or habits.server_zone).rsplit("/", 1)[-1].replace("_", " ")
     lines = [reader.say(_("## Messages")), *(reader.say(each) for each in said), reader.say(now)]
     if habits.by != reach.NONE:
-        lines += [reader.say(_("Nothing comes from 10 in the evening to 8 in the morning, {city} time.", city=city))]
+        lines += [
+            reader.say(_("Nothing comes from 10 in the evening to 8 in the morning, {city} time.", city=city)),
+            reader.say(_("Only if a meeting in that time is off or moved, I tell you at once.")),
+            reader.say(reminding(habits)),
+        ]
     lines += [
         reader.say(_("A private thread can be read by you, by me, and by people who can manage threads here.")),
         reader.say(_("Choose a way, and I send you a test message.")),
     ]
     ways = {reach.DM: _("By DM"), reach.THREAD: _("In a private thread"), reach.NONE: _("No messages")}
-    return (
-        Card()
-        .boxed()
-        .text("\n".join(lines))
-        .row(*(ChooseButton(f"{guild.guild_id}.{by}", reader, label=label) for by, label in ways.items()))
-        .row(ZoneButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader))
-    )
+    card = Card().boxed().text("\n".join(lines))
+    card.row(*(ChooseButton(f"{guild.guild_id}.{by}", reader, label=label) for by, label in ways.items()))
+    if habits.by != reach.NONE:
+        card.row(*switches(habits, guild, reader))
+    return card.row(ZoneButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader))
+
+
+BEFORE = {reminders.DAY: _("one day"), reminders.HOUR: _("one hour"), reminders.TEN: _("10 minutes")}
+
+
+def reminding(habits: Habits) -> Text:
+    """Return how long before meetings a person is reminded, as a sentence."""
+    words = [BEFORE[minutes] for minutes in reminders.chosen(habits.reminders)]
+    match words:
+        case []:
+            return _("I don't remind you of meetings.")
+        case [one]:
+            return _("I remind you of a meeting {a} before.", a=one)
+        case [one, two]:
+            return _("I remind you of a meeting {a} and {b} before.", a=one, b=two)
+        case _:
+            return _("I remind you of a meeting one day, one hour and 10 minutes before.")
+
+
+def switches(habits: Habits, guild: Guild, reader: Reader) -> list[SwitchButton]:
+    """Return a button for each reminder, which switches it and says how it is."""
+    chosen = reminders.chosen(habits.reminders)
+    labels = {
+        reminders.DAY: (_("One day: off"), _("One day: on")),
+        reminders.HOUR: (_("One hour: off"), _("One hour: on")),
+        reminders.TEN: (_("10 minutes: off"), _("10 minutes: on")),
+    }
+    return [
+        SwitchButton(f"{guild.guild_id}.{minutes}.{int(minutes not in chosen)}", reader, label=label[minutes in chosen])
+        for minutes, label in labels.items()
+    ]
 
 
 def zone_form(guild_id: int, habits: Habits, reader: Reader) -> ui.Modal:
@@ -178,6 +262,7 @@ async def save_zone(answer: Answer, state: str, filled: Filled) -> None:
     is_here = answer.interaction.guild_id is not None
     async with bot.db.begin() as session:
         await reach.set_zone(session, actor, filled.text("zone"), is_here=is_here, now=bot.clock.now())
+        await reminders.follow(session, actor, now=bot.clock.now())
     await show_messages(answer, int(state), [_("Saved.")])
 
 

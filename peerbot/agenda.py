@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, deliveries, notices, series
+from peerbot import cards, deliveries, notices, reminders, series
 from peerbot.deliveries import Priority
 from peerbot.meetings import Scene
 from peerbot.models import Delivery, Group, Meeting, Series
@@ -25,7 +25,8 @@ Act = Callable[[AsyncSession, Scene], Awaitable[None]]
 class Moment:
     """Something that is done `before` a meeting starts (negative: after), unless it is later than `of_use` by then.
 
-    `at_end` counts from the end of the meeting instead.
+    `at_end` counts from the end of the meeting instead. One that is `standing` is seen to at each look from then on for
+    as long as it is of use, so also for a meeting that was made or moved after its time; what it does may run twice.
     """
 
     name: str
@@ -33,13 +34,21 @@ class Moment:
     before: timedelta
     of_use: timedelta
     at_end: bool = False
+    standing: bool = False
 
     def at(self, meeting: Meeting) -> datetime:
         """Return when the moment comes."""
         return (meeting.ends_at if self.at_end else meeting.starts_at) - self.before
 
 
-MOMENTS: tuple[Moment, ...] = (Moment("link", notices.show_link, notices.LINK_BEFORE, notices.LINK_OF_USE),)
+MOMENTS: tuple[Moment, ...] = (
+    Moment("reminders", reminders.remind, reminders.WINDOW, reminders.WINDOW, standing=True),
+    # Looks at who has come since, a little before most letters are due.
+    Moment("reminders of an hour", reminders.remind, timedelta(minutes=64), timedelta(minutes=3)),
+    Moment("link", notices.show_link, notices.LINK_BEFORE, notices.LINK_OF_USE),
+    Moment("reminders of ten minutes", reminders.remind, timedelta(minutes=11), timedelta(minutes=1)),
+    Moment("start", reminders.start, timedelta(), reminders.START_OF_USE),
+)
 
 
 async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -53,7 +62,8 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     if meeting.state == "planned":
         for moment in sorted(MOMENTS, key=lambda each: each.at(meeting)):
             at = moment.at(meeting)
-            if meeting.turned_at < at <= now <= at + moment.of_use:
+            is_new = moment.standing or meeting.turned_at < at
+            if is_new and at <= now <= at + moment.of_use:
                 await moment.act(session, Scene(meeting, belongs_to, group, at, now))
             if meeting.state != "planned":
                 break  # what was just done has cancelled it

@@ -178,13 +178,19 @@ async def respond(
 
 
 async def takes_part(session: AsyncSession, group: Group, member: Member, actor: Actor) -> bool:
-    """Return whether somebody has a seat in a group or looks after it."""
+    """Return whether somebody has a seat in a group or looks after it.
+
+    Who is listed to look after it takes part without the role: in a direct message nobody has one.
+    """
     seat = select(Membership.member_id).where(
         Membership.group_id == group.group_id,
         Membership.member_id == member.member_id,
         Membership.state.in_(SEATED),
     )
-    if await session.scalar(seat) is not None:
+    listed = select(Facilitator.member_id).where(
+        Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id
+    )
+    if await session.scalar(seat.union_all(listed).limit(1)) is not None:
         return True
     return await facilitates(session, await guild_of(session, actor.guild_id), group, actor)
 
@@ -230,6 +236,12 @@ async def view(session: AsyncSession, guild_id: int, meeting_id: int) -> Meeting
     if not found:
         raise MeetingUnknown
     return found[0]
+
+
+async def several(session: AsyncSession, guild_id: int, meeting_ids: Sequence[int]) -> tuple[MeetingView, ...]:
+    """Return some meetings of a server, the soonest first."""
+    these = _meetings(guild_id).where(Meeting.meeting_id.in_(meeting_ids))
+    return await _views(session, these.order_by(Meeting.starts_at, Meeting.meeting_id))
 
 
 async def coming(

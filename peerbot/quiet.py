@@ -23,3 +23,13 @@ def after_quiet(at: datetime, zone: str) -> datetime:
         return at
     day = local.date() + timedelta(days=1) if wall >= BEGINS else local.date()
     return datetime.combine(day, ENDS, ZoneInfo(zone)).astimezone(UTC)
+
+
+def before_quiet(at: datetime, zone: str) -> datetime:
+    """Return the moment itself, or the beginning of the quiet hours that it falls into, in UTC."""
+    local = at.astimezone(ZoneInfo(zone))
+    wall = local.time()
+    if ENDS <= wall < BEGINS:
+        return at
+    day = local.date() if wall >= BEGINS else local.date() - timedelta(days=1)
+    return datetime.combine(day, BEGINS, ZoneInfo(zone)).astimezone(UTC)

@@ -72,13 +72,17 @@ class Nowhere:
 
 @dataclass(frozen=True)
 class Habits:
-    """How a person is written to, for themselves to see. `zone` is their own, where they set one."""
+    """How a person is written to, for themselves to see. `zone` is their own, where they set one.
+
+    `reminders` are as `Member` keeps them; None: they were not asked yet.
+    """
 
     by: str
     zone: str | None
     server_zone: str
     thread_id: int | None
     problem: str | None
+    reminders: str | None = None
 
 
 async def decide(session: AsyncSession, delivery: Delivery, *, waits: bool, now: datetime) -> Way | Wait | Nowhere:
@@ -164,7 +168,9 @@ async def habits(session: AsyncSession, guild_id: int, user_id: int) -> Habits:
     member = await members.find(session, guild_id, user_id)
     if member is None:
         return Habits(DM, None, guild.time_zone, None, None)
-    return Habits(member.reach or DM, member.zone, guild.time_zone, member.thread_id, member.reach_problem)
+    return Habits(
+        member.reach or DM, member.zone, guild.time_zone, member.thread_id, member.reach_problem, member.reminders
+    )
 
 
 async def told(session: AsyncSession, guild_id: int, user_id: int, problem: str) -> None:
@@ -180,7 +186,7 @@ async def choose(session: AsyncSession, actor: Actor, by: str, *, is_here: bool,
 
     `is_here` says that they asked inside the server, so that they are somebody there. Raises NotSetUp or NotKnown.
     """
-    member = await _person(session, actor, is_here=is_here, now=now)
+    member = await person(session, actor, is_here=is_here, now=now)
     member.reach, member.reach_problem = by, None
     await session.flush()
     if by == NONE:
@@ -194,12 +200,13 @@ async def choose(session: AsyncSession, actor: Actor, by: str, *, is_here: bool,
 
 async def set_zone(session: AsyncSession, actor: Actor, words: str, *, is_here: bool, now: datetime) -> None:
     """Keep a person's own time zone; without words, their server's counts. Raises NotSetUp, NotKnown or NotValid."""
-    member = await _person(session, actor, is_here=is_here, now=now)
+    member = await person(session, actor, is_here=is_here, now=now)
     member.zone = find_zone(words) if words.strip() else None
     await session.flush()
 
 
-async def _person(session: AsyncSession, actor: Actor, *, is_here: bool, now: datetime) -> Member:
+async def person(session: AsyncSession, actor: Actor, *, is_here: bool, now: datetime) -> Member:
+    """Return who asks; `is_here`: inside the server, so that they are somebody there. Raises NotSetUp or NotKnown."""
     await guild_of(session, actor.guild_id)
     if is_here:
         return await members.of(session, actor.guild_id, actor.user_id, now=now, locale=actor.locale)

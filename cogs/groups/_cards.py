@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -11,7 +12,7 @@ from discord import ui
 
 from cogs._help import help_now_button
 from cogs._interactions import Card
-from cogs._reach import MessagesButton
+from cogs._reach import MessagesButton, welcome_buttons
 from cogs.groups import _buttons as buttons
 from cogs.groups import _places as places
 from cogs.groups._ahead import Ahead, add_ahead
@@ -133,8 +134,20 @@ def agreement_card(
     return Card().boxed().text("\n".join(lines)).row(agree, *leave, help_now_button(guild.help_countries, reader))
 
 
-def welcome_card(name: str, guild: Guild, room_id: int | None, reader: Reader, *, is_open: bool) -> Card:
-    """Return what a person sees who has just joined; `is_open` says that the room lets them in already."""
+def welcome_card(
+    name: str,
+    guild: Guild,
+    room_id: int | None,
+    reader: Reader,
+    *,
+    is_open: bool,
+    next_at: datetime | None = None,
+    asks: bool = False,
+) -> Card:
+    """Return what a person sees who has just joined; `is_open` says that the room lets them in already.
+
+    `asks`: they were not asked yet whether they want reminders.
+    """
     lines = [reader.say(_("## You're in. Glad you are here."))]
     link: list[ui.Item[Any]] = []
     if is_open and room_id is not None:
@@ -146,11 +159,17 @@ def welcome_card(name: str, guild: Guild, room_id: int | None, reader: Reader, *
             reader.say(_("Your group: **{name}**. Your seat is safe.", name=name)),
             reader.say(_("Your room is not open yet. I keep trying, and /my will show it.")),
         ]
+    if next_at is not None:
+        lines += [reader.say(_("Next meeting: {when}.", when=timestamp(next_at, "F")))]
     lines += [
         reader.say(_("First time? Come and read. Leave when you like.")),
         reader.say(_("Find this again, pause or leave: /my")),
     ]
-    return Card().boxed().text("\n".join(lines)).row(*link, help_now_button(guild.help_countries, reader))
+    card = Card().boxed().text("\n".join(lines))
+    if asks:
+        card.text(reader.say(_("Want a reminder one hour before a meeting?")))
+        card.row(*welcome_buttons(guild.guild_id, reader))
+    return card.row(*link, help_now_button(guild.help_countries, reader))
 
 
 def full_card(

@@ -19,7 +19,7 @@ from cogs.groups import _effects as effects
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._agreement import in_server, show_agreement
 from cogs.groups._hello import show_hello
-from peerbot import access, departures, directory, groups, seats
+from peerbot import access, departures, directory, groups, meetings, reach, reminders, seats
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import AgreementNeeded, GroupFull, HelloFirst, InLine, PeerbotError
 from peerbot.groups import SeatChange
@@ -47,6 +47,7 @@ async def enter(
             await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
             joined = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
             guild = await guild_of(session, actor.guild_id)
+            await reminders.follow(session, actor, now=bot.clock.now())
     except AgreementNeeded as needed:
         await show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
     except GroupFull:
@@ -59,13 +60,21 @@ async def enter(
         if joined is None:
             await show_place(answer, actor, group_id)
             return
-        await _welcome(answer, guild, joined)
+        await _welcome(answer, guild, joined, group_id)
 
 
-async def _welcome(answer: Answer, guild: Guild, joined: SeatChange) -> None:
-    outcome = await answer.bot.dispatcher.outcome(joined.access_id)
+async def _welcome(answer: Answer, guild: Guild, joined: SeatChange, group_id: int) -> None:
+    bot = answer.bot
+    outcome = await bot.dispatcher.outcome(joined.access_id)
     is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
-    await answer.show(cards.welcome_card(joined.name, guild, joined.room_id, answer.reader, is_open=is_open))
+    async with bot.db.read() as session:
+        habits = await reach.habits(session, guild.guild_id, answer.interaction.user.id)
+        next_at = await meetings.next_of(session, group_id, after=bot.clock.now())
+    card = cards.welcome_card(
+        joined.name, guild, joined.room_id, answer.reader, is_open=is_open, next_at=next_at,
+        asks=habits.reminders is None,
+    )  # fmt: skip
+    await answer.show(card)
 
 
 async def _show_full(answer: Answer, actor: Actor, group_id: int) -> None:

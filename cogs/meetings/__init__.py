@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cogs.meetings import _answers as answers
+from cogs.meetings import _letters as letters
 from cogs.meetings._events import NativeEvents
 from cogs.meetings._looking import Looking
 from cogs.meetings._posts import MeetingPosts
@@ -20,4 +21,5 @@ async def setup(bot: PeerBot) -> None:
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)
     bot.outbox.step("meetings.closed", timetables.end_all)
+    letters.register(bot)
     await bot.add_cog(Looking(bot))

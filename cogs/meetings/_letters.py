@@ -1,0 +1,246 @@
+"""What members are written about meetings: reminders, the start, news; and the buttons under them.
+
+The buttons work in a direct message, so they name the server. Words stand on lock screens: they say a group's name and
+a time, and never what a group is about.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import discord
+from babel.dates import format_time
+from discord import ui
+
+from cogs._help import help_now_button
+from cogs._interactions import ROW_ID, SERVER_ID, Answer, Card, PersistentButton
+from cogs._outbox import Post
+from cogs._reach import MessagesButton, RemindersButton
+from peerbot import meetings, news, reach, reminders
+from peerbot import setup as settings_of
+from peerbot.bot import PeerBot
+from peerbot.database import BACKGROUND
+from peerbot.meetings import CANT, GOING, MeetingView
+from peerbot.models import Delivery, Guild
+from peerbot.news import Change, News
+from peerbot.recurrence import instant
+from peerbot.reminders import NEAR, Reminder
+from peerbot.rights import guild_of
+from peerbot.text import PSEUDO, Reader, Text, Verbatim, _, n_, timestamp
+
+SERVER_AND_ROW = rf"{SERVER_ID}\.{ROW_ID}"
+
+
+class CantTodayButton(PersistentButton, verb="meetings:cant-today", label=_("Can't today"), state=SERVER_AND_ROW):
+    """Answers that somebody cannot come."""
+
+    async def press(self, answer: Answer) -> None:
+        """Keep the answer, and say when the group meets next."""
+        meeting, guild = await respond(answer, self.state, CANT)
+        lines = [answer.say(_("That is fine. No reason needed."))]
+        if meeting.next_at is not None:
+            after = when(meeting.next_at, meeting.zone, answer.reader)
+            lines += [answer.say(_("Next time: {when}", when=after))]
+        back = CanComeButton(self.state, answer.reader)
+        await answer.show(_answered(lines, back, guild, answer.reader))
+
+
+class CanComeButton(PersistentButton, verb="meetings:can-come", label=_("I can come"), state=SERVER_AND_ROW):
+    """Takes that back."""
+
+    async def press(self, answer: Answer) -> None:
+        """Keep the answer."""
+        _meeting, guild = await respond(answer, self.state, GOING)
+        lines = [answer.say(_("Good. Come as you are."))]
+        back = CantTodayButton(self.state, answer.reader)
+        await answer.show(_answered(lines, back, guild, answer.reader))
+
+
+class NewHereButton(
+    PersistentButton,
+    verb="meetings:new-here",
+    label=_("Tell facilitators I'm new"),
+    state=rf"{SERVER_AND_ROW}\.[01]",
+):
+    """Lets facilitators see that somebody comes for the first time, or no longer."""
+
+    async def press(self, answer: Answer) -> None:
+        """Keep the choice, and show the way back."""
+        server, group_id, on = self.state.split(".")
+        actor = answer.actor_in(int(server))
+        async with answer.bot.db.begin() as session:
+            guild = await guild_of(session, actor.guild_id)
+            await reminders.say_new(session, actor, int(group_id), on=on == "1")
+        said = (
+            _("The facilitators see that it is your first time. Only they do.")
+            if on == "1"
+            else _("The facilitators do not see that it is your first time.")
+        )
+        back = new_here_button(guild.guild_id, int(group_id), answer.reader, says_new=on == "1")
+        await answer.show(_answered([answer.say(said)], back, guild, answer.reader))
+
+
+def new_here_button(guild_id: int, group_id: int, reader: Reader, *, says_new: bool) -> NewHereButton:
+    """Return the button that switches whether facilitators see that somebody is new."""
+    label = _("Don't tell them") if says_new else None
+    return NewHereButton(f"{guild_id}.{group_id}.{0 if says_new else 1}", reader, label=label)
+
+
+async def respond(answer: Answer, state: str, word: str) -> tuple[MeetingView, Guild]:
+    """Keep what somebody answers to a meeting, from a letter; return the meeting and its server."""
+    server, meeting_id = (int(part) for part in state.split("."))
+    actor, now = answer.actor_in(server), answer.bot.clock.now()
+    async with answer.bot.db.begin() as session:
+        guild = await guild_of(session, actor.guild_id)
+        await meetings.respond(session, actor, meeting_id, word, now=now)
+        return await meetings.view(session, actor.guild_id, meeting_id), guild
+
+
+def _answered(lines: list[str], back: PersistentButton, guild: Guild, reader: Reader) -> Card:
+    change = RemindersButton(guild.guild_id, reader)
+    return Card().boxed().text("\n".join(lines)).row(back, change, help_now_button(guild.help_countries, reader))
+
+
+# what is written
+
+
+def when(at: datetime, zone: str, reader: Reader) -> Verbatim:
+    """Return a moment as the group's wall shows it, with the reader's own time: "Tuesday, December 1, ..."."""
+    there = Reader(reader.locale, zone)
+    locale = "en" if reader.locale == PSEUDO else reader.locale.replace("-", "_")
+    wall = format_time(at, "short", tzinfo=ZoneInfo(zone), locale=locale).replace("\u202f", " ").lower()
+    city = zone.rsplit("/", 1)[-1].replace("_", " ")
+    return Verbatim(f"{there.date(at)}, {wall} {city} ({timestamp(at, 'F')})")
+
+
+def reminder_words(reminder: Reminder, reader: Reader) -> str:
+    """Return what a reminder says; to somebody who comes for the first time, what to expect."""
+    meeting = reminder.meeting
+    time = when(meeting.starts_at, meeting.zone, reader)
+    words = [_("**{name}**: {when}.", name=meeting.group_name, when=time)]
+    if reminder.is_first:
+        minutes = int((meeting.ends_at - meeting.starts_at).total_seconds()) // 60
+        words += [
+            _("It is your first time. Come and listen: that is enough."),
+            _("Facilitators say hello and how it goes. You can pass at any time."),
+            n_("It takes {n} minute.", "It takes {n} minutes.", minutes),
+            _("Late is fine. So is leaving early, or not coming."),
+        ]
+    else:
+        words += [_("You can just listen. Late is fine. So is not coming.")]
+    return " ".join(reader.say(each) for each in words)
+
+
+def reminder_post(reminder: Reminder, guild: Guild, reader: Reader, now: datetime) -> Post:
+    """Return a reminder."""
+    meeting = reminder.meeting
+    buttons: list[ui.Item[Any]] = []
+    place = place_button(meeting, guild, reader, now)
+    buttons += [place] if place is not None else []
+    buttons += [CantTodayButton(f"{guild.guild_id}.{meeting.meeting_id}", reader)]
+    if reminder.is_first:
+        buttons += [new_here_button(guild.guild_id, meeting.group_id, reader, says_new=reminder.says_new)]
+    buttons += [RemindersButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader)]
+    return Post(reminder_words(reminder, reader), buttons)
+
+
+def start_post(meeting: MeetingView, guild: Guild, reader: Reader, now: datetime) -> Post:
+    """Return what the group's room reads when it is time; it mentions nobody."""
+    words = _("It is time. Come as you are. Camera off is fine, and listening is enough.")
+    buttons: list[ui.Item[Any]] = []
+    if meeting.link or meeting.place_id != meeting.room_id:
+        place = place_button(meeting, guild, reader, now)
+        buttons += [place] if place is not None else []
+    return Post(reader.say(words), [*buttons, help_now_button(guild.help_countries, reader)])
+
+
+def place_button(meeting: MeetingView, guild: Guild, reader: Reader, now: datetime) -> ui.Button[Any] | None:
+    """Return the way to where a meeting takes place; a link to elsewhere only near its start."""
+    url = meeting.link if meeting.link and now >= meeting.starts_at - NEAR else ""
+    if not url and meeting.place_id is not None:
+        url = f"https://discord.com/channels/{guild.guild_id}/{meeting.place_id}"
+    if not url:
+        return None
+    return ui.Button(style=discord.ButtonStyle.link, url=url, label=reader.say(_("Open the room")))
+
+
+def news_words(told: News, reader: Reader) -> str:
+    """Return what changed, and when the group meets next."""
+    name = told.group_name
+    lines: list[Text]
+    if told.has_ended and told.goes_on is not None:
+        new = when(told.goes_on.starts_at, told.goes_on.zone, reader)
+        lines = [
+            _("**{name}** has a new time. From now on: {when}.", name=name, when=new)
+            if told.for_good
+            else _("**{name}** has a new time: {when}.", name=name, when=new)
+        ]
+    elif told.has_ended:
+        lines = [_("**{name}**: the meetings at this time have ended.", name=name)]
+    else:
+        lines = [
+            _("**{name}**: something has changed.", name=name),
+            *(change_line(each, reader) for each in told.changes),
+        ]
+        if told.more:
+            lines += [
+                n_("- and {n} more meeting. /my shows it.", "- and {n} more meetings. /my shows them.", told.more)
+            ]
+    if told.next is not None and told.goes_on is None:
+        lines += [_("Next: {when}.", when=when(told.next.starts_at, told.next.zone, reader))]
+    elif told.next is None:
+        lines += [_("There is no next date yet.")]
+    return "\n".join(reader.say(each) for each in lines)
+
+
+def change_line(change: Change, reader: Reader) -> Text:
+    """Return what became of one meeting."""
+    meeting = change.meeting
+    usual = when(instant(meeting.original, meeting.zone), meeting.zone, reader)
+    now = when(meeting.starts_at, meeting.zone, reader)
+    if meeting.state == "cancelled" and meeting.why == "nobody":
+        return _("- {when}: no facilitator could come, so it is off. I am sorry.", when=now)
+    if meeting.state == "cancelled":
+        return _("- {when}: this one is off.", when=now if change.knew == news.MOVED else usual)
+    if meeting.was_moved:
+        return _("- {old}: this one is now on {when}.", old=usual, when=now)
+    return _("- {when}: this one is on, as usual.", when=now)
+
+
+def register(bot: PeerBot) -> None:
+    """Tell the outbox what reminders, the start post and news say."""
+
+    async def render_reminder(delivery: Delivery) -> Post | None:
+        async with bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            reminder = await reminders.letter(session, delivery)
+            reader = await reach.reader_of(session, delivery)
+        if guild is None or reminder is None:
+            return None
+        return reminder_post(reminder, guild, reader, bot.clock.now())
+
+    async def render_start(delivery: Delivery) -> Post | None:
+        async with bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            meeting = await reminders.starting(session, delivery)
+        if guild is None or meeting is None:
+            return None
+        return start_post(meeting, guild, Reader(guild.locale, guild.time_zone), bot.clock.now())
+
+    async def render_news(delivery: Delivery) -> Post | None:
+        async with bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            told = await news.letter(session, delivery, now=bot.clock.now())
+            reader = await reach.reader_of(session, delivery)
+        if guild is None or told is None:
+            return None
+        buttons = [MessagesButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader)]
+        return Post(news_words(told, reader), [*buttons])
+
+    bot.outbox.letter(reminders.REMINDER, render_reminder)
+    bot.outbox.message(reminders.START, render_start)
+    bot.outbox.letter(news.NEWS, render_news)
+    bot.outbox.letter(news.NEWS_NOW, render_news, waits_for_morning=False)
+    bot.outbox.step(news.TELL, news.tell)

@@ -1,0 +1,234 @@
+"""News: what becomes of meetings that are off or elsewhere, told to everyone whom it concerns.
+
+Decides who is told what and how urgently. What members were last told of a meeting stands in `Meeting.told`: only what
+differs from that is news, in one letter for all that changed at once, and a change that is taken back before anyone was
+told is told to nobody. A letter that still waits for somebody's morning is replaced by what is so then, if anything is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, literal_column, or_, select, union, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import deliveries, meetings, reach
+from peerbot.deliveries import CANCELLED, PENDING, Planned, Priority
+from peerbot.meetings import CANT, MeetingView
+from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response, Series
+from peerbot.quiet import after_quiet
+from peerbot.recurrence import instant
+from peerbot.series import parse, standing
+from peerbot.types import KEEPS_KEY
+
+TELL = "meetings.tell"
+NEWS, NEWS_NOW = "meetings.news", "meetings.news_now"
+"""The second does not wait for the morning: the meeting comes before it."""
+MOST = 5
+"""Changes that one letter lists."""
+AS_USUAL, OFF, MOVED = "o", "c", "m"
+"""What somebody knew of a meeting before a letter."""
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A meeting that is not as somebody knows it; `knew` is AS_USUAL, OFF or MOVED."""
+
+    meeting: MeetingView
+    knew: str
+
+
+@dataclass(frozen=True)
+class News:
+    """What a letter says: some changes, how many more there are, and when the group meets next.
+
+    `has_ended`: the series is no more; `goes_on` is the first meeting of a series that came after it, which repeats if
+    it is `for_good`.
+    """
+
+    group_id: int
+    group_name: str
+    changes: tuple[Change, ...]
+    more: int
+    has_ended: bool
+    goes_on: MeetingView | None
+    for_good: bool
+    next: MeetingView | None
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a letter's key says: meetings with what was known of them, and how many more."""
+
+    changes: dict[int, str]
+    more: int
+
+    def key(self) -> str:
+        return ".".join([str(self.more), *(_base36(meeting_id) + knew for meeting_id, knew in self.changes.items())])
+
+    @classmethod
+    def of(cls, dedupe_key: str) -> _About:
+        more, *changes = dedupe_key.rsplit(":", 1)[1].split(".")
+        return cls({int(each[:-1], 36): each[-1] for each in changes}, int(more))
+
+
+# who is told
+
+
+async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: tell everyone whom it concerns what changed in a series since they were last told."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    series = await session.get(Series, delivery.subject_id, populate_existing=True)
+    if group is None or series is None:
+        return
+    ahead = select(Meeting).where(Meeting.series_id == series.series_id, Meeting.ends_at > now, Meeting.state != "over")
+    found = await session.scalars(ahead.order_by(Meeting.starts_at), execution_options={"populate_existing": True})
+    changed = [meeting for meeting in found if standing(meeting) != meeting.told]
+    knew = {meeting.meeting_id: _known(meeting) for meeting in changed[:MOST]}
+    first_at = min((min(each.starts_at, _told_at(each, series.zone)) for each in changed), default=now)
+    last_at = max((each.ends_at for each in changed), default=now)
+    for meeting in changed:
+        meeting.told = standing(meeting)
+    await session.flush()
+    if not changed or group.state != "open":
+        return
+    about = _About(knew, len(changed) - len(knew))
+    readers = await _readers(session, group, [meeting.meeting_id for meeting in changed])
+    waiting = await _take_back_waiting(session, series.series_id, [member_id for member_id, _zone in readers], now)
+    letters: dict[str, list[Planned]] = {NEWS: [], NEWS_NOW: []}
+    for member_id, zone in readers:
+        mine = await _together(session, waiting[member_id], about) if member_id in waiting else about
+        if not mine.changes:
+            continue
+        morning = after_quiet(now, zone)
+        kind = NEWS_NOW if now < morning and first_at < morning else NEWS
+        letters[kind].append(
+            Planned(
+                f"{series.series_id}:{_base36(int(now.timestamp()))}:{member_id}:{mine.key()}", group.guild_id, now,
+                group.group_id, series.series_id, member_id, not_after=last_at,
+                collapse=_collapse(series.series_id, member_id),
+            )
+        )  # fmt: skip
+    for kind, several in letters.items():
+        await deliveries.plan_many(session, kind, several, now=now, priority=Priority.START)
+
+
+async def _readers(session: AsyncSession, group: Group, meeting_ids: Sequence[int]) -> list[tuple[int, str]]:
+    """Return who takes part, with their zone: not who answered "can't" to all of these meetings, nor who is away."""
+    seats = select(Membership.member_id).where(Membership.group_id == group.group_id, Membership.state == "active")
+    who = union(seats, select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)).subquery()
+    answers = (Response.member_id == Member.member_id, Response.answer == CANT, Response.meeting_id.in_(meeting_ids))
+    cant = select(func.count()).where(*answers).correlate(Member).scalar_subquery()
+    found = (
+        select(Member.member_id, func.coalesce(Member.zone, Guild.time_zone))
+        .join(who, who.c.member_id == Member.member_id)
+        .join(Guild, Guild.guild_id == Member.guild_id)
+        .where(Member.away_since.is_(None), or_(Member.reach.is_(None), Member.reach != reach.NONE))
+        .where(cant < len(meeting_ids))
+        .order_by(Member.member_id)
+    )
+    return [(member_id, zone) for member_id, zone in await session.execute(found)]
+
+
+async def _take_back_waiting(
+    session: AsyncSession, series_id: int, member_ids: Sequence[int], now: datetime
+) -> dict[int, _About]:
+    """Take back letters about a series that nobody has read yet; return what they were about."""
+    keys = [_collapse(series_id, member_id) for member_id in member_ids]
+    pending = Delivery.state == literal_column(str(PENDING))
+    taken = (
+        update(Delivery)
+        .where(pending, Delivery.collapse_key.in_(keys), Delivery.channel_id.is_(None))  # else it may have been sent
+        .values(state=CANCELLED, ended_at=now, problem="overtaken")
+        .returning(Delivery.member_id, Delivery.dedupe_key)
+        .execution_options(synchronize_session=False)
+    )
+    return {member_id or 0: _About.of(key) for member_id, key in await session.execute(taken)}
+
+
+async def _together(session: AsyncSession, unread: _About, about: _About) -> _About:
+    """Return what is news for somebody who has not read a letter yet: against what they knew before that."""
+    changes = {**about.changes, **unread.changes}
+    found = await session.scalars(select(Meeting).where(Meeting.meeting_id.in_(changes)))
+    now_known = {meeting.meeting_id: _standing_code(standing(meeting)) for meeting in found}
+    left = {
+        meeting_id: knew
+        for meeting_id, knew in changes.items()
+        if meeting_id in now_known and (knew == MOVED or now_known[meeting_id] != knew)
+    }
+    return _About(dict(list(left.items())[:MOST]), max(about.more, unread.more) + max(len(left) - MOST, 0))
+
+
+def _known(meeting: Meeting) -> str:
+    return _standing_code(meeting.told)
+
+
+def _standing_code(stands: str) -> str:
+    return AS_USUAL if not stands else OFF if stands == "cancelled" else MOVED
+
+
+def _told_at(meeting: Meeting, zone: str) -> datetime:
+    """Return when members take a meeting to begin."""
+    told = meeting.told if _known(meeting) == MOVED else meeting.moved_local or meeting.original_local
+    told = meeting.original_local if _known(meeting) == AS_USUAL else told
+    return instant(parse(told), zone)
+
+
+def _collapse(series_id: int, member_id: int) -> str:
+    return f"news:{series_id}:{member_id}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = DIGITS[digit] + digits
+    return digits or "0"
+
+
+# what a letter says
+
+
+async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) -> News | None:
+    """Return what a letter says as things are now; None when nothing of it is news, or its reader takes no part."""
+    group = await session.get(Group, delivery.group_id or 0)
+    series = await session.get(Series, delivery.subject_id or 0)
+    if group is None or series is None or group.state != "open" or not await _takes_part(session, delivery):
+        return None
+    about = _About.of(delivery.dedupe_key)
+    seen = await meetings.several(session, delivery.guild_id, list(about.changes))
+    changes = tuple(
+        Change(view, about.changes[view.meeting_id])
+        for view in seen
+        if view.ends_at > now and _is_news(view, about.changes[view.meeting_id])
+    )
+    if not changes:
+        return None
+    ahead = await meetings.coming(session, delivery.guild_id, now=now, group_ids=[group.group_id])
+    ahead = tuple(view for view in ahead if view.starts_at > now)
+    later = next((view for view in ahead if view.series_id > series.series_id), None)
+    has_ended = series.state == "ended"
+    after = await session.get(Series, later.series_id) if has_ended and later is not None else None
+    return News(
+        group.group_id, group.name, changes, about.more, has_ended,
+        goes_on=later if has_ended else None, for_good=after is not None and after.rule != "",
+        next=next(iter(ahead), None),
+    )  # fmt: skip
+
+
+def _is_news(view: MeetingView, knew: str) -> bool:
+    if view.state == "cancelled":
+        return knew != OFF
+    return view.state == "planned" and (view.was_moved or knew != AS_USUAL)
+
+
+async def _takes_part(session: AsyncSession, delivery: Delivery) -> bool:
+    mine = (Membership.group_id == delivery.group_id, Membership.member_id == delivery.member_id)
+    seat = select(Membership.member_id).where(*mine, Membership.state == "active")
+    listed = select(Facilitator.member_id).where(
+        Facilitator.group_id == delivery.group_id, Facilitator.member_id == delivery.member_id
+    )
+    return await session.scalar(seat.union_all(listed).limit(1)) is not None

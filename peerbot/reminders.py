@@ -1,0 +1,266 @@
+"""Reminders of meetings: who wants them how long before, when each is due, what is still true of it; and the start.
+
+Invariant: a reminder is due when the member chose, or at the end of their night, or, where that is too late, before
+their night begins: never in it. It is sent only if at that moment the meeting stands at the time that the reminder was
+planned for, and the member takes part, has not answered "can't", and still wants it. 24 hours are elapsed time: on the
+day on which clocks change, the reminder comes an hour earlier or later on the wall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import ColumnElement, exists, func, or_, select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from peerbot import deliveries, meetings, members, reach
+from peerbot.access import SEATED
+from peerbot.deliveries import Planned, Priority
+from peerbot.errors import MeetingUnknown, NotMember, NotValid
+from peerbot.meetings import CANT, MeetingView, Scene
+from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response
+from peerbot.quiet import after_quiet, before_quiet
+from peerbot.rights import Actor
+from peerbot.text import _
+
+REMINDER, START = "meetings.reminder", "meetings.start"
+DAY, HOUR, TEN = 1440, 60, 10
+MINUTES = (DAY, HOUR, TEN)
+"""How long before a meeting somebody can be reminded."""
+EARLY = {DAY: timedelta(minutes=15), HOUR: timedelta(minutes=3), TEN: timedelta()}
+"""By how much a reminder may come earlier, so that not all of an hour are sent at once."""
+OF_USE = {DAY: timedelta(hours=2), HOUR: timedelta(), TEN: timedelta()}
+"""How long before the meeting a reminder that is late is of no use any more."""
+WINDOW = timedelta(minutes=DAY) + EARLY[DAY]
+"""How long before a meeting its first reminder can be due."""
+SOON_ENOUGH = timedelta(minutes=5)
+"""A reminder that waits for the morning comes at least so long before it is of no use."""
+EVENING = timedelta(minutes=5)
+"""How long before the quiet hours a reminder is due at the latest that could not wait for their end."""
+EVENING_SPREAD = timedelta(minutes=10)
+START_OF_USE = timedelta(minutes=15)
+NEAR = timedelta(minutes=30)
+"""How long before a meeting the link to its place is shown."""
+UNIX_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """What a reminder says. `is_first`: no meeting of the group was held since the reader joined it.
+
+    `says_new`: the reader lets facilitators see that.
+    """
+
+    meeting: MeetingView
+    is_first: bool
+    says_new: bool
+
+
+# when
+
+
+def of_use_until(starts_at: datetime, minutes: int) -> datetime:
+    """Return until when a reminder of so many minutes before is of use."""
+    return starts_at - OF_USE[minutes]
+
+
+def due_at(starts_at: datetime, minutes: int, zone: str, spread: float = 0.0) -> datetime:
+    """Return when a reminder of so many minutes before is due for a reader in a zone; `spread` is from 0 to 1.
+
+    One that falls into the quiet hours waits for their end, if it is of use then; else it comes before they begin.
+    """
+    wanted = starts_at - timedelta(minutes=minutes) - EARLY[minutes] * spread
+    morning = after_quiet(wanted, zone)
+    if morning <= of_use_until(starts_at, minutes) - SOON_ENOUGH:
+        return morning
+    return before_quiet(wanted, zone) - EVENING - EVENING_SPREAD * spread
+
+
+def chosen(kept: str | None) -> tuple[int, ...]:
+    """Return the minutes that a member's row keeps as text."""
+    return tuple(int(word) for word in (kept or "").split())
+
+
+# what a person chooses
+
+
+async def choose(
+    session: AsyncSession, actor: Actor, minutes: Collection[int], *, is_here: bool, now: datetime
+) -> None:
+    """Remind a person so many minutes before their meetings; none: never.
+
+    Raises NotSetUp, NotKnown, or NotValid for other minutes than those of MINUTES.
+    """
+    if not set(minutes) <= set(MINUTES):
+        raise NotValid(_("Please choose one day, one hour or ten minutes."))
+    member = await reach.person(session, actor, is_here=is_here, now=now)
+    member.reminders = " ".join(str(each) for each in MINUTES if each in minutes)
+    await session.flush()
+    await follow(session, actor, now=now)
+
+
+async def switch(session: AsyncSession, actor: Actor, minutes: int, *, on: bool, is_here: bool, now: datetime) -> None:
+    """Switch one of a person's reminders on or off. Raises like `choose`."""
+    member = await reach.person(session, actor, is_here=is_here, now=now)
+    rest = {each for each in chosen(member.reminders) if each != minutes}
+    await choose(session, actor, rest | ({minutes} if on else set()), is_here=is_here, now=now)
+
+
+async def follow(session: AsyncSession, actor: Actor, *, now: datetime) -> None:
+    """Plan a person's reminders of the meetings that are near, because what they chose or where they are changed."""
+    member = await members.find(session, actor.guild_id, actor.user_id)
+    if member is not None:
+        near = (Meeting.guild_id == actor.guild_id, Meeting.starts_at > now, Meeting.starts_at <= now + WINDOW)
+        await _plan(session, _wanting({"member_id": member.member_id}, *near), after=now, now=now)
+
+
+async def say_new(session: AsyncSession, actor: Actor, group_id: int, *, on: bool) -> str:
+    """Let the facilitators of a group see that a meeting is somebody's first, or no longer; return the group's name.
+
+    Raises NotMember, or MeetingUnknown when there is no such group.
+    """
+    group = await session.scalar(select(Group).where(Group.group_id == group_id, Group.guild_id == actor.guild_id))
+    if group is None:
+        raise MeetingUnknown
+    member = await members.find(session, actor.guild_id, actor.user_id)
+    seat = await _seat(session, group_id, member.member_id) if member is not None else None
+    if seat is None or seat.state not in SEATED:
+        raise NotMember(group.name)
+    seat.says_new = on
+    await session.flush()
+    return group.name
+
+
+# what belongs to a meeting's time
+
+
+async def remind(session: AsyncSession, scene: Scene) -> None:
+    """Plan the reminders of a meeting that are not planned yet, and were not due before it was last looked at.
+
+    What is not known before the moment of sending is asked then: answers, pauses, choices that changed.
+    """
+    meeting = scene.meeting
+    wanting = _wanting({"group_id": meeting.group_id}, Meeting.meeting_id == meeting.meeting_id)
+    await _plan(session, wanting, after=meeting.turned_at, now=scene.now)
+
+
+async def start(session: AsyncSession, scene: Scene) -> None:
+    """Have the group's room told that it is time."""
+    meeting, room_id = scene.meeting, scene.group.room_id
+    if room_id is not None:
+        await deliveries.plan(
+            session, START, f"{meeting.meeting_id}:{_minute(meeting.starts_at)}", guild_id=meeting.guild_id,
+            now=scene.now, not_after=meeting.starts_at + START_OF_USE, priority=Priority.START, channel_id=room_id,
+            group_id=meeting.group_id, subject_id=meeting.meeting_id,
+        )  # fmt: skip
+
+
+async def _plan(session: AsyncSession, wanting: Any, *, after: datetime, now: datetime) -> None:
+    letters: list[Planned] = []
+    for meeting_id, guild_id, group_id, starts_at, member_id, kept, zone in await session.execute(wanting):
+        spread = crc32(f"{meeting_id}:{member_id}".encode()) / 2**32
+        for minutes in chosen(kept):
+            due, until = due_at(starts_at, minutes, zone, spread), of_use_until(starts_at, minutes)
+            if due <= after or until <= now:
+                continue
+            # The start and not `rev` is in the key: what changes nothing about the time neither loses nor doubles one.
+            about = f"{meeting_id}:{_minute(starts_at)}"
+            letters.append(
+                Planned(
+                    f"{about}:{minutes}:{member_id}", guild_id, due, group_id, meeting_id, member_id,
+                    not_after=until, collapse=f"meeting:{about}:{member_id}",
+                )
+            )  # fmt: skip
+    await deliveries.plan_many(session, REMINDER, letters, now=now)
+
+
+def _wanting(mine: dict[str, int], *which: ColumnElement[bool]) -> Any:
+    """Return who of one group, or which one member, is to be reminded of which planned meetings, with their zone."""
+    # Narrowed in each part: of a union as a whole the engines would read all seats there are.
+    seats = select(Membership.group_id, Membership.member_id).where(Membership.state.in_(SEATED)).filter_by(**mine)
+    who = union(seats, select(Facilitator.group_id, Facilitator.member_id).filter_by(**mine)).subquery()
+    return (
+        select(
+            Meeting.meeting_id, Meeting.guild_id, Meeting.group_id, Meeting.starts_at,
+            Member.member_id, Member.reminders, func.coalesce(Member.zone, Guild.time_zone),
+        )
+        .join(Group, Group.group_id == Meeting.group_id)
+        .join(Guild, Guild.guild_id == Meeting.guild_id)
+        .join(who, who.c.group_id == Group.group_id)
+        .join(Member, Member.member_id == who.c.member_id)
+        .where(Meeting.state == "planned", Group.state == "open", *which)
+        .where(Member.away_since.is_(None), Member.reminders != "")
+        .where(or_(Member.reach.is_(None), Member.reach != reach.NONE))
+    )  # fmt: skip
+
+
+def _minute(at: datetime) -> int:
+    return int(at.timestamp()) // UNIX_MINUTE
+
+
+# what is still true when it is sent
+
+
+async def letter(session: AsyncSession, delivery: Delivery) -> Reminder | None:
+    """Return what a reminder says; None when it is no longer true, or no longer wanted."""
+    minute, minutes = (int(part) for part in delivery.dedupe_key.rsplit(":", 3)[1:3])
+    meeting = await _stands(session, delivery, minute)
+    member = await session.get(Member, delivery.member_id or 0)
+    if meeting is None or member is None or member.guild_id != delivery.guild_id:
+        return None
+    if minutes not in chosen(member.reminders):
+        return None
+    answer = await session.get(Response, (meeting.meeting_id, member.member_id))
+    if answer is not None and answer.answer == CANT:
+        return None
+    seat = await _seat(session, meeting.group_id, member.member_id)
+    if seat is not None and seat.state == "active":
+        held = await session.scalar(select(_held_since(seat.joined_at, meeting.group_id, meeting.starts_at)))
+        return Reminder(meeting, not held, seat.says_new)
+    if await session.get(Facilitator, (meeting.group_id, member.member_id)) is not None:
+        return Reminder(meeting, is_first=False, says_new=False)
+    return None
+
+
+async def starting(session: AsyncSession, delivery: Delivery) -> MeetingView | None:
+    """Return the meeting that a start post is about; None when it does not start then any more."""
+    return await _stands(session, delivery, int(delivery.dedupe_key.rsplit(":", 1)[1]))
+
+
+async def newcomers(session: AsyncSession, meeting: Meeting | MeetingView) -> list[int]:
+    """Return the member ids of those for whom a meeting is the first, and who let facilitators see that."""
+    held = _held_since(Membership.joined_at, meeting.group_id, meeting.starts_at)
+    new = select(Membership.member_id).where(
+        Membership.group_id == meeting.group_id, Membership.state == "active", Membership.says_new.is_(True), ~held
+    )
+    return list((await session.scalars(new.order_by(Membership.joined_at))).all())
+
+
+async def _stands(session: AsyncSession, delivery: Delivery, minute: int) -> MeetingView | None:
+    """Return the meeting of a delivery, if it is still to be at the time that the delivery was planned for."""
+    group = await session.get(Group, delivery.group_id or 0)
+    if group is None or group.state != "open":
+        return None
+    try:
+        meeting = await meetings.view(session, delivery.guild_id, delivery.subject_id or 0)
+    except MeetingUnknown:
+        return None
+    return meeting if meeting.state == "planned" and _minute(meeting.starts_at) == minute else None
+
+
+async def _seat(session: AsyncSession, group_id: int, member_id: int) -> Membership | None:
+    mine = (Membership.group_id == group_id, Membership.member_id == member_id)
+    return await session.scalar(select(Membership).where(*mine))
+
+
+def _held_since(joined_at: Any, group_id: int, before: datetime) -> ColumnElement[bool]:
+    """Return whether a meeting of a group was held between somebody's joining and another meeting."""
+    held = aliased(Meeting)
+    return exists().where(
+        held.group_id == group_id, held.state == "over", held.ends_at > joined_at, held.starts_at < before
+    )
