@@ -162,7 +162,8 @@ async def start(session: AsyncSession, scene: Scene) -> None:
 
 async def _plan(session: AsyncSession, wanting: Any, *, after: datetime, now: datetime) -> None:
     letters: list[Planned] = []
-    for meeting_id, guild_id, group_id, starts_at, member_id, kept, zone in await session.execute(wanting):
+    rows: Any = await session.execute(wanting)
+    for meeting_id, guild_id, group_id, starts_at, member_id, kept, zone in rows:
         spread = crc32(f"{meeting_id}:{member_id}".encode()) / 2**32
         for minutes in chosen(kept):
             due, until = due_at(starts_at, minutes, zone, spread), of_use_until(starts_at, minutes)
