@@ -1,0 +1,199 @@
+"""News: who is told of which change, once, and nobody of what was taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_group, seat
+from passing import Came, Passing
+from sqlalchemy import select
+
+from peerbot import groups, meetings, news, reach, timetables
+from peerbot.database import Database
+from peerbot.models import Group, Guild, Meeting, Series
+from peerbot.recurrence import Rule
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""A Monday, one in the afternoon in Berlin."""
+TUESDAYS = Rule("weekly", weekdays=(1,))
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+THURSDAY = datetime(2026, 3, 5, 19)
+
+
+class Tuesdays:
+    """A group that meets on Tuesdays, and its time."""
+
+    def __init__(self, db: Database, group: Group, series: Series, ids: Sequence[int]) -> None:
+        self.db, self.group, self.series, self.ids = db, group, series, ids
+        self.passing = Passing(db, NOW)
+
+    async def do(self, rule: Any, *what: Any, by: Any = None, **how: Any) -> Any:
+        async with self.db.begin() as session:
+            return await rule(session, by or facilitator(), *what, now=self.passing.now, **how)
+
+    async def told(self, after: timedelta = 2 * MINUTE) -> list[Came]:
+        """Return the news that came within some time."""
+        came = await self.passing.until(self.passing.now + after)
+        return [each for each in came if each.kind in {news.NEWS, news.NEWS_NOW}]
+
+
+def plan(group_id: int, **changes: Any) -> timetables.Plan:
+    usual = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
+    return timetables.Plan.checked(**{**usual, **changes})
+
+
+@pytest.fixture
+async def tuesdays(db: Database, guild: Guild) -> Tuesdays:
+    async with db.begin() as session:
+        group = await make_group(session, now=NOW)
+        await seat(session, group, MAYA, LEO, now=NOW)
+        made = await timetables.create(session, facilitator(), plan(group.group_id), now=NOW)
+        ids = (await session.scalars(select(Meeting.meeting_id).order_by(Meeting.starts_at))).all()
+    return Tuesdays(db, group, made, ids)
+
+
+def who(told: list[Came]) -> list[int]:
+    return sorted(each.user_id for each in told)
+
+
+def said(told: list[Came], user_id: int = MAYA) -> list[tuple[str, str, str]]:
+    """Return what one person reads of each meeting: the day that its series puts it, how it is, what they knew."""
+    (one,) = (each.what for each in told if each.user_id == user_id)
+    return [
+        (f"{change.meeting.original:%m-%d}", "moved" if change.meeting.was_moved else change.meeting.state, change.knew)
+        for change in one.changes
+    ]
+
+
+@pytest.mark.both_databases
+async def test_everyone_in_the_group_and_who_looks_after_it_is_told_once_that_a_meeting_is_off(
+    tuesdays: Tuesdays,
+) -> None:
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    assert await tuesdays.told(timedelta(seconds=59)) == []
+    told = await tuesdays.told()
+    assert who(told) == [FACILITATOR, MAYA, LEO]
+    assert said(told) == [("03-03", "cancelled", news.AS_USUAL)]
+    assert told[0].what.next.original == datetime(2026, 3, 10, 18, 30)
+    assert await tuesdays.told(DAY) == []
+
+
+async def test_what_is_taken_back_within_a_minute_is_told_to_nobody(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    await tuesdays.told(timedelta(seconds=30))
+    await tuesdays.do(meetings.undo, tuesdays.ids[0])
+    await tuesdays.do(meetings.move, tuesdays.ids[1], THURSDAY)
+    await tuesdays.do(meetings.undo, tuesdays.ids[1])
+    assert await tuesdays.told(DAY) == []
+
+
+@pytest.mark.both_databases
+async def test_what_is_taken_back_later_is_told_to_who_knows_of_it(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(meetings.move, tuesdays.ids[0], THURSDAY)
+    assert said(await tuesdays.told()) == [("03-03", "moved", news.AS_USUAL)]
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    assert said(await tuesdays.told()) == [("03-03", "moved", news.MOVED)]
+    await tuesdays.do(meetings.undo, tuesdays.ids[0])
+    await tuesdays.do(meetings.undo, tuesdays.ids[0])
+    assert said(await tuesdays.told()) == [("03-03", "planned", news.OFF)]
+
+
+async def test_nothing_comes_to_whoever_cannot_come_anyway_rests_is_away_or_wants_no_messages(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    cant, paused, silent, half = range(LEO + 10, LEO + 14)
+    async with db.begin() as session:
+        await seat(session, tuesdays.group, cant, paused, silent, half, now=NOW)
+        for meeting_id in tuesdays.ids:
+            await meetings.respond(session, actor(cant), meeting_id, "cant", now=NOW)
+        await meetings.respond(session, actor(half), tuesdays.ids[0], "cant", now=NOW)
+        await groups.pause(session, actor(paused), tuesdays.group.group_id, now=NOW)
+        await reach.choose(session, actor(silent), "none", is_here=True, now=NOW)
+    for meeting_id in tuesdays.ids:
+        await tuesdays.do(meetings.cancel, meeting_id)
+    told = await tuesdays.told()
+    assert who(told) == [FACILITATOR, MAYA, LEO, half]
+    assert len(said(told)) == 2
+
+
+async def test_skipped_weeks_are_one_letter_that_lists_five(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(timetables.skip, tuesdays.series.series_id, date(2026, 3, 3), date(2026, 4, 20))
+    told = await tuesdays.told()
+    assert who(told) == [FACILITATOR, MAYA, LEO]
+    assert [day for day, _state, _knew in said(told)] == ["03-03", "03-10", "03-17", "03-24", "03-31"]
+    assert told[0].what.more == 2
+    assert told[0].what.next.original == datetime(2026, 4, 21, 18, 30)
+
+
+async def test_a_new_time_for_good_is_told_as_that(tuesdays: Tuesdays) -> None:
+    new = plan(tuesdays.group.group_id, first=THURSDAY, rule=Rule("weekly", weekdays=(3,)))
+    await tuesdays.do(timetables.change, tuesdays.series.series_id, new)
+    told = await tuesdays.told()
+    assert who(told) == [FACILITATOR, MAYA, LEO]
+    letter = told[0].what
+    assert (letter.has_ended, letter.for_good, letter.goes_on.original) == (True, True, THURSDAY)
+    assert await tuesdays.told(DAY) == []
+
+
+async def test_the_end_of_a_series_is_told_and_a_closed_group_is_told_nothing_more(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(timetables.end, tuesdays.series.series_id)
+    letter = (await tuesdays.told())[0].what
+    assert (letter.has_ended, letter.goes_on, letter.next) == (True, None, None)
+    await tuesdays.do(timetables.go_on, tuesdays.series.series_id)
+    assert len(said(await tuesdays.told())) == 2
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    await tuesdays.do(groups.close, tuesdays.group.group_id)
+    assert await tuesdays.told() == []
+
+
+@pytest.mark.both_databases
+async def test_at_night_news_waits_and_nothing_is_left_of_it_if_all_is_as_it_was(tuesdays: Tuesdays) -> None:
+    await tuesdays.passing.until(datetime(2026, 3, 3, 21, 30, tzinfo=UTC))  # half past ten in the evening
+    await tuesdays.do(meetings.cancel, tuesdays.ids[1])
+    assert await tuesdays.told() == []
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 3, 12, 19))
+    assert await tuesdays.told() == []
+    await tuesdays.do(meetings.undo, tuesdays.ids[1])
+    assert await tuesdays.told() == []
+    assert await tuesdays.told(12 * HOUR) == []
+    await tuesdays.passing.until(datetime(2026, 3, 4, 21, 30, tzinfo=UTC))
+    await tuesdays.do(meetings.cancel, tuesdays.ids[1])
+    await tuesdays.told()
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 3, 12, 19))
+    told = await tuesdays.told(12 * HOUR)
+    assert {each.at for each in told} == {datetime(2026, 3, 5, 7, tzinfo=UTC)}
+    assert said(told) == [("03-10", "moved", news.AS_USUAL)], "of what nobody read, nothing is said"
+
+
+async def test_news_of_a_meeting_that_begins_in_the_night_is_told_in_the_night(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    async with db.begin() as session:
+        (await meetings.members.of(session, GUILD, LEO, now=NOW)).zone = "Asia/Tokyo"
+    await tuesdays.passing.until(
+        datetime(2026, 3, 3, 16, tzinfo=UTC)
+    )  # one in the night in Tokyo; it begins at half past two
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    told = await tuesdays.told()
+    assert {each.user_id: each.kind for each in told} == {
+        FACILITATOR: news.NEWS, MAYA: news.NEWS, LEO: news.NEWS_NOW,
+    }  # fmt: skip
+
+
+async def test_shortly_before_the_meeting_news_does_not_wait_a_minute(tuesdays: Tuesdays) -> None:
+    await tuesdays.passing.until(datetime(2026, 3, 3, 17, 29, tzinfo=UTC))
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    assert who(await tuesdays.told(timedelta(seconds=1))) == [FACILITATOR, MAYA, LEO]
+
+
+async def test_what_changed_before_a_letter_is_sent_is_told_as_it_is_then(tuesdays: Tuesdays, db: Database) -> None:
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    await tuesdays.do(groups.leave, tuesdays.group.group_id, by=actor(LEO))
+    assert who(await tuesdays.told()) == [FACILITATOR, MAYA]
+    async with db.read() as session:
+        assert [m.told for m in await session.scalars(select(Meeting).order_by(Meeting.starts_at).limit(2))] == [
+            "cancelled", "",
+        ]  # fmt: skip
