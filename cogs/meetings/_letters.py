@@ -124,7 +124,7 @@ def reminder_words(reminder: Reminder, reader: Reader) -> str:
         minutes = int((meeting.ends_at - meeting.starts_at).total_seconds()) // 60
         words += [
             _("It is your first time. Come and listen: that is enough."),
-            _("Facilitators say hello and how it goes. You can pass at any time."),
+            _("Facilitators say hello and tell you how it goes. You can pass at any time."),
             n_("It takes {n} minute.", "It takes {n} minutes.", minutes),
             _("Late is fine. So is leaving early, or not coming."),
         ]
