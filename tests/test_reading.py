@@ -16,6 +16,8 @@ import pytest
 from discord import ui
 
 from cogs._interactions import COMPONENTS, PersistentButton, PersistentSelect
+from cogs._reach import OPEN_DMS as CLOSED
+from cogs._reach import messages_card
 from cogs.desk import _cards as desk
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
@@ -28,6 +30,7 @@ from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
 from peerbot.notices import ON_BOARD, Choices, Line, Notice
+from peerbot.reach import Habits
 from peerbot.seats import Place
 from peerbot.setup import Agreement
 from peerbot.tasks import LISTED, Desk, TaskView
@@ -234,6 +237,12 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         ),
         "welcome": cards.welcome_card("Tuesday", here, 9, reader, is_open=True),
         "waiting": cards.welcome_card("Tuesday", here, None, reader, is_open=False),
+        "welcome, asked": cards.welcome_card("Tuesday", here, 9, reader, is_open=True, next_at=NOON, asks=True),
+        "messages": messages_card(Habits("dm", None, "Europe/Berlin", None, None), here, reader, []),
+        "messages, all": messages_card(
+            Habits("thread", "Asia/Tokyo", "Europe/Berlin", 8, None, "1440 60 10"), here, reader, [CLOSED]
+        ),
+        "messages, none": messages_card(Habits("none", None, "Europe/Berlin", None, None, "60"), here, reader, []),
         "full": cards.full_card(FULL, page, here, reader, line_cards.ways(here, reader, in_server=True)),
         "full everywhere": cards.full_card(FULL, None, here, reader, line_cards.ways(here, reader, in_server=False)),
         "browse": cards.browse_card(page, here, reader, topics=["Sleep", "Work"], free=True, topic="Sleep"),
