@@ -20,7 +20,7 @@ from cogs._letters import LOCKED, Letters
 from peerbot import access, staff
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
-from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
+from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent, TooLate, Uncertain
 from peerbot.models import Delivery
 from peerbot.text import Reader, Text, _, channel_mention
 
@@ -190,7 +190,7 @@ class TryAgainButton(PersistentButton, verb="outbox:again", label=_("Try again")
         async with bot.db.begin() as session:
             planned = await staff.try_again(session, actor, self.number, now=bot.clock.now())
         outcomes = await bot.dispatcher.outcomes(planned)
-        if not planned:
+        if all(isinstance(outcome, TooLate) for outcome in outcomes):  # or there is none
             await answer.reply(_("There is nothing left to do here."))
         elif all(isinstance(outcome, Sent | NotNeeded) for outcome in outcomes):
             await answer.reply(_("Done. All of it is as it should be now."))
