@@ -119,5 +119,7 @@ async def mine(
 ) -> tuple[tuple[MeetingView, str | None], ...]:
     """Return the next meetings of a person, planned or off, with what they answered."""
     ahead = await meetings.mine(session, guild_id, user_id, now=now, limit=MINE)
+    if not ahead:
+        return ()
     answers = await meetings.answers_of(session, guild_id, user_id, [each.meeting_id for each in ahead])
     return tuple((each, answers.get(each.meeting_id)) for each in ahead)

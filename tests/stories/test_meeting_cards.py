@@ -129,7 +129,8 @@ async def test_a_link_is_shown_from_a_quarter_of_an_hour_before_to_the_end(stage
     assert "Sleep" in card(stage)
     assert "The link comes here 15 minutes before." in card(stage)
     assert "meet.example" not in str(card(stage).wire)
-    await stage.later(hours=2, minutes=46)
+    await stage.later(minutes=1)
+    await stage.later(hours=2, minutes=45)
     assert card(stage).links == {"Open the link": "https://meet.example/tuesday"}
     await stage.later(hours=1, minutes=30)
     await stage.later(minutes=1)
