@@ -16,7 +16,19 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import TZPATH
 
-from sqlalchemy import ColumnElement, String, and_, cast, delete, exists, literal, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    String,
+    and_,
+    cast,
+    delete,
+    exists,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
@@ -24,12 +36,14 @@ from peerbot.deliveries import Priority
 from peerbot.models import Card, Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, instant, occurrences
 from peerbot.rights import guild_of
-from peerbot.types import KEEPS_KEY, insert_into
+from peerbot.types import KEEPS_KEY, insert_for
 
 AHEAD = timedelta(days=15)
 """How far ahead meetings are made: longer than the earliest card or reminder, and the look of each day."""
 AT_LEAST = 2
 """Meetings ahead that there are always, however far away they are, so that "the next one" can be named."""
+USUAL = 4
+"""As many as a weekly series has in that time."""
 LOOK = timedelta(days=1)
 """How often a server's series are looked at."""
 FIRST_TURN = timedelta(days=8)
@@ -260,11 +274,11 @@ async def make(session: AsyncSession, several: Sequence[Series], *, until: datet
             rows += [_row(series, each, now) for each in _to_make(series, until, now)]
     await session.flush()
     if rows:
-        insert = insert_into(session, Meeting).on_conflict_do_nothing(index_elements=["series_id", "original_local"])
-        made = (Meeting.meeting_id, Meeting.guild_id, Meeting.group_id, Meeting.starts_at)
         turns = [
             deliveries.Planned(str(meeting_id), guild_id, max(starts_at - FIRST_TURN, now), group_id, meeting_id)
-            for meeting_id, guild_id, group_id, starts_at in await session.execute(insert.returning(*made), rows)
+            for meeting_id, guild_id, group_id, starts_at in await session.execute(
+                _making(session.get_bind().dialect.name), rows
+            )
         ]
         await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
         for guild_id in sorted({row["guild_id"] for row in rows}):
@@ -285,11 +299,23 @@ async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *
         )  # fmt: skip
 
 
+@cache
+def _making(engine: str) -> Executable:
+    """Return the statement that makes meetings; those that are there stay as they are."""
+    columns = Meeting.__table__.c
+    insert = insert_for(engine, Meeting.__table__)
+    once = insert.on_conflict_do_nothing(index_elements=["series_id", "original_local"])
+    return once.returning(columns.meeting_id, columns.guild_id, columns.group_id, columns.starts_at)
+
+
 def _to_make(series: Series, until: datetime, now: datetime) -> list[Occurrence]:
     """Return what a series has up to a moment and is not made yet, at least two; note how far it is made then."""
     begin = max(series.made_until, now)
     most = max((until - begin).days, 0) + AT_LEAST + 1
-    near = occurrences(Rule.parse(series.rule), parse(series.first_local), series.zone, after=begin, limit=most)
+    rule, first = Rule.parse(series.rule), parse(series.first_local)
+    near = occurrences(rule, first, series.zone, after=begin, limit=USUAL)
+    if len(near) == USUAL and near[-1].at <= until:
+        near = occurrences(rule, first, series.zone, after=begin, limit=most)
     coming = [each for number, each in enumerate(near) if each.at <= until or number < AT_LEAST]
     made_until = max([until, begin, *(each.at for each in coming)])
     if len(coming) >= AT_LEAST:
