@@ -212,9 +212,9 @@ class Card(ui.LayoutView):
         self.add_item(self._box)
         return self
 
-    def text(self, words: str) -> Self:
-        """Add a paragraph."""
-        (self._box or self).add_item(ui.TextDisplay[Any](words))
+    def text(self, words: str, *, mark: int | None = None) -> Self:
+        """Add a paragraph; by its `mark` it can be found when the card comes back with a press."""
+        (self._box or self).add_item(ui.TextDisplay[Any](words, id=mark))
         return self
 
     def section(self, words: str, button: ui.Item[Any]) -> Self:

@@ -73,7 +73,7 @@ def fill(form: ui.Modal, filled: Filled, server: discord.Guild | None) -> None:
         field: Any = cast("ui.Label[Any]", label).component
         if isinstance(field, ui.TextInput):
             field.default = filled.text(field.custom_id)[: field.max_length] or None
-        elif isinstance(field, ui.RadioGroup):
+        elif isinstance(field, ui.RadioGroup | ui.Select):
             for option in field.options:
                 option.default = option.value == filled.text(field.custom_id)
         elif isinstance(field, ui.RoleSelect | ui.ChannelSelect):

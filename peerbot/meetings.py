@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Select, delete, func, or_, select
+from sqlalchemy import Select, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -93,16 +93,23 @@ async def cancel(session: AsyncSession, actor: Actor, meeting_id: int, *, why: s
     return meeting
 
 
-async def move(session: AsyncSession, actor: Actor, meeting_id: int, local: datetime, *, now: datetime) -> Meeting:
+async def move(
+    session: AsyncSession, actor: Actor, meeting_id: int, local: datetime, *, rev: int | None = None, now: datetime
+) -> Meeting:
     """Move one meeting to another wall time in its series' zone; a cancelled one is on again there.
 
-    Raises NotAllowed, MeetingUnknown, or NotValid for a time that is past or too far away.
+    `rev` is the change of it that the actor has seen; a meeting that is there already stays as it is. Raises
+    NotAllowed, MeetingUnknown, or NotValid for a time that is past or too far away, or when somebody else changed it.
     """
     meeting = await _locked(session, actor, meeting_id, now=now)
     series = await session.get_one(Series, meeting.series_id, populate_existing=True)
     if series.state != "active":
         raise MeetingUnknown
     local = local.replace(second=0, microsecond=0)
+    if rev is not None and meeting.rev != rev:
+        if meeting.state == "planned" and parse(meeting.moved_local or meeting.original_local) == local:
+            return meeting
+        raise NotValid(_("Somebody changed this meeting meanwhile. I changed nothing. /meeting list shows it."))
     # Compared as wall time first: a year at the end of time has no instant.
     near = abs(local - now.replace(tzinfo=None)) < LONGEST_AHEAD
     starts_at = instant(local, series.zone) if near else now
@@ -282,20 +289,42 @@ async def next_of(session: AsyncSession, group_id: int, *, after: datetime) -> d
     return await session.scalar(_next_after(group_id, after))
 
 
-async def choices(session: AsyncSession, actor: Actor, *, like: str, now: datetime) -> tuple[MeetingView, ...]:
-    """Return the next meetings of groups that the actor may change, whose name contains some letters."""
+async def choices(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    like: str = "",
+    group_id: int | None = None,
+    ended_too: bool = False,
+    offset: int = 0,
+    limit: int = CHOICES,
+    now: datetime,
+) -> tuple[MeetingView, ...]:
+    """Return the next meetings of groups that the actor may change, whose name contains some letters.
+
+    Those that are off because their series has ended are among them where that is asked, unless a newer series of
+    the group has come after it.
+    """
     guild = await guild_of(session, actor.guild_id)
     ahead = _meetings(actor.guild_id).where(
-        Meeting.starts_at > now, Meeting.state != "over", Group.state == "open", Series.state == "active",
+        Meeting.starts_at > now, Meeting.state != "over", Group.state == "open",
         Group.name.icontains(like, autoescape=True),
     )  # fmt: skip
+    newer = aliased(Series)
+    followed = exists().where(
+        newer.group_id == Series.group_id, newer.state == "active", newer.series_id > Series.series_id
+    )
+    ahead = ahead.where((Series.state == "active") | ~followed if ended_too else Series.state == "active")
+    if group_id is not None:
+        ahead = ahead.where(Meeting.group_id == group_id)
     if not actor.manages:
         me = await members.find(session, actor.guild_id, actor.user_id)
         if guild.facilitator_role_id not in actor.role_ids or me is None:
             return ()
         tended = select(Facilitator.group_id).where(Facilitator.member_id == me.member_id)
         ahead = ahead.where(Meeting.group_id.in_(tended))
-    return await _views(session, ahead.order_by(Meeting.starts_at, Meeting.meeting_id).limit(CHOICES))
+    page = ahead.order_by(Meeting.starts_at, Meeting.meeting_id).offset(offset).limit(limit)
+    return await _views(session, page)
 
 
 def _meetings(guild_id: int) -> Any:

@@ -132,9 +132,30 @@ async def look(session: AsyncSession, actor: Actor, plan: Plan, *, now: datetime
 
 
 async def create(session: AsyncSession, actor: Actor, plan: Plan, *, now: datetime) -> Series:
-    """Store a plan and make its next meetings. Raises like `look`."""
+    """Store a plan and make its next meetings; the same plan again stands already. Raises like `look`."""
     group = await locked_for(session, actor, plan.group_id)
-    return await _store(session, group, plan, now=now)
+    return await standing(session, actor, plan) or await _store(session, group, plan, now=now)
+
+
+async def standing(session: AsyncSession, actor: Actor, plan: Plan) -> Series | None:
+    """Return the series of a group that has the time and length of a plan already. Raises NotAllowed."""
+    group = await locked_for(session, actor, plan.group_id)
+    same = select(Series).where(
+        Series.group_id == group.group_id, Series.state == "active", Series.rule == plan.rule.text(),
+        Series.first_local == plan.first.strftime(LOCAL), Series.minutes == plan.minutes,
+    )  # fmt: skip
+    return await session.scalar(same.order_by(Series.series_id).limit(1))
+
+
+async def plan_of(session: AsyncSession, actor: Actor, series_id: int, *, now: datetime) -> Plan:
+    """Return what a series is, as a plan that begins with its next meeting. Raises NotAllowed or MeetingUnknown."""
+    series, group = await locked_series(session, actor, series_id)
+    rule, first = Rule.parse(series.rule), parse(series.first_local)
+    coming = occurrences(rule, first, series.zone, after=now, limit=1)
+    return Plan(
+        group.group_id, coming[0].local if coming else first, rule, series.minutes, series.channel_id, series.link,
+        series.topic,
+    )  # fmt: skip
 
 
 async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, now: datetime) -> Series:

@@ -6,7 +6,7 @@ import ast
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -25,16 +25,20 @@ from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._people import ROOM_LATER
 from cogs.meetings import _cards as meeting_cards
+from cogs.meetings import _plan_cards as plan_cards
+from cogs.meetings._codes import Draft
 from cogs.setup import setup_card
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
 from peerbot.notices import ON_BOARD, Choices, Line, Notice
 from peerbot.reach import Habits
+from peerbot.recurrence import Rule, occurrences
 from peerbot.seats import Place
 from peerbot.setup import Agreement
 from peerbot.tasks import LISTED, Desk, TaskView
 from peerbot.text import PSEUDO, Reader, _
+from peerbot.timetables import Clash, Plan, Preview
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [*(ROOT / "peerbot").glob("*.py"), *(ROOT / "cogs").rglob("*.py")]
@@ -176,6 +180,47 @@ SAYING_HELLO = (Seat(6, "Sea", None, is_open=True, is_let_in=False, paused_until
 TASK = TaskView(7, "hello", 1, "Tuesday", NOON, 8, 14, NOON, None, None, is_away=True, channel_id=3, message_id=4)
 ASKED = replace(TASK, task_id=8, kind="ask", thread_id=None, claimed_by=None, is_away=False)
 TASKS = tuple(replace(TASK, task_id=task_id) for task_id in range(LISTED - 1))
+TUESDAYS = Rule("weekly", 2, (1, 3), until=date(2028, 1, 1))
+PLAN = Plan(1, datetime(2027, 3, 9, 18, 30), TUESDAYS, 90, 7, "https://example.org/_a", "Sleep")
+LOOK = Preview(
+    "Tuesday",
+    "America/New_York",
+    tuple(occurrences(Rule("weekly", weekdays=(6,)), datetime(2027, 3, 14, 2, 30), "America/New_York",
+                      after=NOON, limit=3)),
+    "gap",
+    None,
+    (Clash("Tuesday", NOON, same_group=True), Clash("Owls", NOON, same_group=False)),
+)  # fmt: skip
+TWICE = replace(LOOK, next=tuple(occurrences(Rule("weekly", weekdays=(6,)), datetime(2027, 11, 7, 1, 30),
+                                             "America/New_York", after=NOON, limit=3)))  # fmt: skip
+MEETING = MeetingView(
+    1, 1, 1, "Tuesday", 9, None, "", "", NOON, NOON, "UTC", datetime(2026, 12, 1, 12), datetime(2026, 12, 1, 12),
+    "planned", None, 1, 3, 1, None, None,
+)  # fmt: skip
+MOVED = replace(MEETING, meeting_id=2, original=datetime(2026, 12, 2, 12))
+OFF = replace(MEETING, meeting_id=3, state="cancelled", why="one")
+
+
+def planning_cards(reader: Reader) -> dict[str, ui.LayoutView]:
+    """Return the cards on which facilitators plan meetings."""
+    once = Rule("once")
+    many = [replace(each, meeting_id=n) for n, each in enumerate((MEETING, MOVED, OFF) * 2)]
+    opening = _("## It is scheduled")
+    return {
+        "desk, plan": plan_cards.echo_card(PLAN, LOOK, 0, reader),
+        "desk, plan instead": plan_cards.echo_card(replace(PLAN, link=""), TWICE, 5, reader, place_gone=True),
+        "desk, phrase refused": plan_cards.refused_card(_("It is scheduled"), Draft(1), "https://x.org/_a", reader),
+        "desk, planned": plan_cards.scheduled_card(
+            opening, "Tuesday", TUESDAYS, reader, first=NOON, series_id=1, zone="UTC"
+        ),
+        "desk, cancel": plan_cards.cancel_card(MOVED, TUESDAYS, reader),
+        "desk, cancel once": plan_cards.cancel_card(OFF, once, reader),
+        "desk, change": plan_cards.change_card(MOVED, TUESDAYS, reader),
+        "desk, change once": plan_cards.change_card(MEETING, once, reader),
+        "desk, move": plan_cards.move_card(MEETING, datetime(2027, 3, 14, 2, 30), LOOK, reader),
+        "desk, meetings": plan_cards.list_card(many, reader, page=1, has_more=True),
+        "desk, no meetings": plan_cards.list_card((), reader),
+    }
 
 
 MEETING = MeetingView(
@@ -281,10 +326,22 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "desk, practice": desk.practice_card("start", reader),
         "desk, sure": desk.sure_card(TASK, reader),
         **meetings_of(here, reader),
+        **planning_cards(reader),
     }
 
 
-TYPED = {"Sleep", "Work", "Maya", "Sam", "Lee", "Ana", "Kim", "Joe"}
+TYPED = {
+    "Sleep",
+    "Work",
+    "Maya",
+    "Sam",
+    "Lee",
+    "Ana",
+    "Kim",
+    "Joe",
+    "https\\://example.org/\\_a",
+    "https\\://x.org/\\_a",
+}
 
 
 @pytest.mark.parametrize("name", sorted(every_card(Reader())))

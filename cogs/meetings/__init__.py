@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cogs.meetings import _answers as answers
 from cogs.meetings import _letters as letters
+from cogs.meetings._cog import Meetings
 from cogs.meetings._events import NativeEvents
 from cogs.meetings._looking import Looking
 from cogs.meetings._posts import MeetingPosts
@@ -23,3 +24,4 @@ async def setup(bot: PeerBot) -> None:
     bot.outbox.step("meetings.closed", timetables.end_all)
     letters.register(bot)
     await bot.add_cog(Looking(bot))
+    await bot.add_cog(Meetings(bot))

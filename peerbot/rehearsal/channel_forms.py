@@ -29,6 +29,7 @@ _LIMITS: dict[str, tuple[int, int]] = {
 _OF_KIND = {
     wire.TEXT: ("topic", "rate_limit_per_user", "position", "nsfw", "default_auto_archive_duration"),
     wire.VOICE: ("bitrate", "user_limit", "position", "nsfw", "rate_limit_per_user", "rtc_region"),
+    wire.STAGE: ("bitrate", "user_limit", "position", "nsfw", "rate_limit_per_user", "rtc_region"),
     wire.CATEGORY: ("position",),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 Wire = dict[str, Any]
 
-TEXT, DM, VOICE, CATEGORY = 0, 1, 2, 4
+TEXT, DM, VOICE, CATEGORY, STAGE = 0, 1, 2, 4, 13
 ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 10, 11, 12
 THREADS = (ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD)
 
@@ -87,8 +87,9 @@ def channel(channel_id: int, guild_id: int, name: str, kind: int, position: int)
     if kind == CATEGORY:
         return fields
     fields |= {"parent_id": None, "last_message_id": None, "nsfw": False, "rate_limit_per_user": 0}
-    if kind == VOICE:
-        return fields | {"bitrate": 64000, "user_limit": 0, "rtc_region": None}
+    if kind in (VOICE, STAGE):
+        fields |= {"bitrate": 64000, "user_limit": 0, "rtc_region": None}
+        return fields if kind == VOICE else fields | {"topic": None}
     return fields | {"topic": None}
 
 

@@ -1,0 +1,277 @@
+"""Cards on which facilitators see a plan before it is kept, what they can do with a meeting, and what is next.
+
+A plan's topic and link are in the card itself, each in a paragraph of its own that is found by its mark: the card is
+ours and private, and comes back from Discord with each press on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import discord
+
+from cogs._interactions import Card
+from cogs.meetings import _plan_buttons as buttons
+from cogs.meetings import _words as words
+from cogs.meetings._codes import Draft, local_code
+from peerbot.meetings import MeetingView
+from peerbot.recurrence import Rule, clock_change_between, kind_of
+from peerbot.series import AT_ONCE
+from peerbot.text import Reader, Text, Verbatim, _, channel_mention, harmless, n_, timestamp
+from peerbot.timetables import Plan, Preview
+
+TOPIC, LINK = 901, 902
+PAGE = 6
+"""Meetings on one page of the list: each has a button of its own, and Discord takes 40 components."""
+
+
+def echo_card(plan: Plan, preview: Preview, instead_of: int, reader: Reader, *, place_gone: bool = False) -> Card:
+    """Return what a plan would come to, to be confirmed or changed; its channel may be gone meanwhile."""
+    say, zone = reader.say, preview.zone
+    first, *later = preview.next
+    lines = [
+        say(_("## {group}", group=preview.group_name)),
+        say(_("**{repeats}**, {length}", repeats=words.repeats(plan.rule, reader), length=words.length(plan.minutes))),
+        say(_("First: {when}", when=words.when(first.at, zone, reader))),
+    ]
+    if later:
+        days = say(_("; ")).join(words.day(each.at, zone, reader) for each in later)
+        lines.append(say(_("Then: {days}", days=Verbatim(days))))
+    lines += _about_clocks(preview, reader)
+    lines += _about_clashes(preview, reader)
+    if place_gone:
+        lines.append(say(_("Look: the channel that it had is gone.")))
+    card = Card().boxed().text("\n".join(lines))
+    _add_place(card, plan, reader)
+    if instead_of:
+        ask = _("Nothing is changed yet. These take the place of the old ones. Is this right?")
+    else:
+        ask = _("Nothing is kept yet. Is this right?")
+    state = Draft.of(plan, instead_of).code()
+    label = _("Yes, change it") if instead_of else None
+    return card.text(say(ask)).row(
+        buttons.ScheduleButton(state, reader, label=label),
+        buttons.ReplanButton(state, reader),
+        buttons.DropButton(0, reader),
+    )
+
+
+def refused_card(problem: Text, draft: Draft, link: str, reader: Reader) -> Card:
+    """Return why a phrase was not taken, with the form as another way."""
+    card = Card().boxed().text(reader.say(problem))
+    if link:
+        card.text(reader.say(_("Your link:"))).text(harmless(link), mark=LINK)
+    return card.row(buttons.ReplanButton(draft.code(), reader, label=_("Open the form")))
+
+
+def carried(message: discord.Message | None) -> tuple[str, str]:
+    """Return topic and link of the plan on a card."""
+    found = {TOPIC: "", LINK: ""}
+    for each in _every(message.components if message is not None else ()):
+        if isinstance(each, discord.TextDisplay) and each.id in found:
+            found[each.id] = unharmed(each.content)
+    return found[TOPIC], found[LINK]
+
+
+def unharmed(shown: str) -> str:
+    """Return the clean text of which text.harmless made this."""
+    return re.sub(r"\\(.)", r"\1", shown).replace("@\u200b", "@")
+
+
+def scheduled_card(
+    opening: Text, group_name: str, rule: Rule, reader: Reader, *, first: datetime | None, series_id: int, zone: str
+) -> Card:
+    """Return what is scheduled now."""
+    lines = [
+        reader.say(opening),
+        reader.say(_("**{group}**: {repeats}", group=group_name, repeats=words.repeats(rule, reader))),
+    ]
+    if first is not None:
+        lines.append(reader.say(_("Next: {when}", when=words.when(first, zone, reader))))
+    lines.append(reader.say(_("Members see it in the group's room. I remind those who want it.")))
+    card = Card().boxed().text("\n".join(lines))
+    return card.row(buttons.DetailsButton(series_id, reader), buttons.MeetingsButton("0.0", reader))
+
+
+def cancel_card(view: MeetingView, rule: Rule, reader: Reader) -> Card:
+    """Ask which meetings are off."""
+    repeats = rule.freq != "once"
+    lines = [
+        reader.say(_("## Cancel {group}?", group=view.group_name)),
+        _line_of(view, reader),
+        *([reader.say(_("This one, or all? {repeats}.", repeats=words.repeats(rule, reader)))] if repeats else []),
+    ]
+    card = Card().boxed().text("\n".join(lines))
+    one = buttons.CancelOneButton(view.meeting_id, reader, label=None if repeats else _("Cancel this meeting"))
+    ways: list[Any] = [] if view.state == "cancelled" else [one]
+    if repeats:
+        state = f"{view.series_id}.{view.local:%Y%m%d}"
+        ways += [buttons.CancelAllButton(view.series_id, reader), buttons.SkipButton(state, reader)]
+    ways += _way_back(view, reader)
+    return card.row(*ways, buttons.KeepButton(view.meeting_id, reader))
+
+
+def change_card(view: MeetingView, rule: Rule, reader: Reader) -> Card:
+    """Ask what is changed."""
+    lines = [
+        reader.say(_("## {group}", group=view.group_name)),
+        _line_of(view, reader),
+        reader.say(_("{repeats}. What do you want to change?", repeats=words.repeats(rule, reader))),
+    ]
+    every = None if rule.freq != "once" else _("Change the plan")
+    card = Card().boxed().text("\n".join(lines))
+    card.row(
+        buttons.MoveButton(view.meeting_id, reader),
+        buttons.ChangeAllButton(view.series_id, reader, label=every),
+        buttons.DetailsButton(view.series_id, reader),
+    )
+    ways = [*_way_back(view, reader), buttons.AskCancelButton(view.meeting_id, reader)]
+    return card.row(*ways, buttons.KeepButton(view.meeting_id, reader))
+
+
+def move_card(view: MeetingView, to: datetime, preview: Preview, reader: Reader) -> Card:
+    """Return what a move would come to, to be confirmed."""
+    at = preview.next[0].at
+    lines = [
+        reader.say(_("## Move {group}?", group=view.group_name)),
+        reader.say(_("From: {when}", when=words.words(view.starts_at, view.zone, reader))),
+        reader.say(_("To: {when}", when=words.when(at, view.zone, reader))),
+        *_about_clocks(preview, reader),
+        *_about_clashes(preview, reader),
+        *([reader.say(_("It is off now. This puts it on again."))] if view.state == "cancelled" else []),
+        reader.say(_("Only this one moves. Answers to the old time are not kept. Is this right?")),
+    ]
+    state = f"{view.meeting_id}.{local_code(to)}.{view.rev}"
+    return (
+        Card()
+        .boxed()
+        .text("\n".join(lines))
+        .row(
+            buttons.MoveSureButton(state, reader),
+            buttons.MoveButton(view.meeting_id, reader, label=_("Change")),
+            buttons.DropButton(0, reader),
+        )
+    )
+
+
+def told(starts_at: datetime, now: datetime) -> Text:
+    """Say when members hear of a change."""
+    if starts_at - now < AT_ONCE:
+        return _("I tell its members now.")
+    return _("I tell its members in a minute. If you undo it before, nobody hears of it.")
+
+
+def done_card(lines: Iterable[str], reader: Reader, *ways: Any) -> Card:
+    """Return what was done, with the way back."""
+    return Card().boxed().text("\n".join(lines)).row(*ways, buttons.MeetingsButton("0.0", reader))
+
+
+def list_card(
+    views: Sequence[MeetingView], reader: Reader, *, page: int = 0, group_id: int = 0, has_more: bool = False
+) -> Card:
+    """Return the next meetings of the groups that somebody looks after."""
+    card = Card().boxed().text(reader.say(_("## Next meetings")))
+    if not views:
+        card.text(reader.say(_("There are none ahead. /meeting new plans one.")))
+    for view in views:
+        ways = _way_back(view, reader)
+        button = ways[0] if ways else buttons.ManageButton(view.meeting_id, reader)
+        name = reader.say(_("**{group}**", group=view.group_name))
+        card.section(f"{name}\n{_line_of(view, reader, briefly=True)}", button)
+    pages: list[Any] = []
+    if page:
+        pages.append(buttons.MeetingsButton(f"{page - 1}.{group_id}", reader, label=_("Back")))
+    if has_more:
+        pages.append(buttons.MeetingsButton(f"{page + 1}.{group_id}", reader, label=_("More")))
+    return card.row(*pages) if pages else card
+
+
+def name_of(view: MeetingView, reader: Reader) -> str:
+    """Return how a meeting is called where it is chosen, which shows plain text: "Tuesday, Tue, Dec 1, 6:30 pm"."""
+    name = f"{view.group_name}, {words.short(view.local, reader)}"
+    return name if view.state != "cancelled" else f"{name} {reader.say(_('(off)'))}"
+
+
+def _line_of(view: MeetingView, reader: Reader, *, briefly: bool = False) -> str:
+    """Return when a meeting is, how it stands, and how many answered."""
+    if briefly:
+        at, soon = words.words(view.starts_at, view.zone, reader), timestamp(view.starts_at, "R")
+        lines = [reader.say(_("{at}, {soon}", at=at, soon=soon))]
+    else:
+        lines = [str(words.when(view.starts_at, view.zone, reader))]
+    if view.state == "cancelled":
+        lines.append(reader.say(_("It is off.")))
+    elif view.was_moved:
+        lines.append(reader.say(_("Moved from {day}.", day=Verbatim(words.short(view.original, reader)))))
+    if view.state != "cancelled" and view.going + view.cant:
+        coming = n_("{n} is coming", "{n} are coming", view.going)
+        lines.append(reader.say(_("{coming}, {cant} can't.", coming=coming, cant=view.cant)))
+    return "\n".join(lines)
+
+
+def _way_back(view: MeetingView, reader: Reader) -> list[Any]:
+    changed = view.state == "cancelled" or view.was_moved
+    return [buttons.UndoButton(view.meeting_id, reader)] if changed else []
+
+
+def _add_place(card: Card, plan: Plan, reader: Reader) -> None:
+    place = channel_mention(plan.channel_id) if plan.channel_id else None
+    if place is not None:
+        card.text(reader.say(_("Where: {place}", place=place)))
+    elif not plan.link:
+        card.text(reader.say(_("Where: in the group's room")))
+    if plan.link:
+        card.text(reader.say(_("Where: behind this link. Members see it shortly before the start.")))
+        card.text(harmless(plan.link), mark=LINK)
+    if plan.topic:
+        card.text(reader.say(_("Topic:"))).text(harmless(plan.topic), mark=TOPIC)
+
+
+def _about_clocks(preview: Preview, reader: Reader) -> list[str]:
+    """Point out what a change of clocks does to the next meetings."""
+    zone, lines = preview.zone, list[str]()
+    for each in preview.next:
+        kind, day, time = (
+            kind_of(each.local, zone),
+            words.day(each.at, zone, reader),
+            words.wall_clock(each.local, reader),
+        )
+        if kind == "gap":
+            then = words.clock(each.at, zone, reader)
+            text = _("On {day}, clocks jump over {time}. That one begins at {then}.", day=day, time=time, then=then)
+            lines.append(reader.say(text))
+        elif kind == "fold":
+            lines.append(reader.say(_("On {day}, {time} comes twice. I take the first one.", day=day, time=time)))
+    for before, after in pairwise(preview.next):
+        if clock_change_between(zone, before.at, after.at):
+            day = words.day(words.change_day(zone, before.at, after.at), zone, reader)
+            time = words.wall_clock(after.local, reader)
+            text = _("Clocks change on {day}. The meeting stays at {time} ({city}).", day=day, time=time,
+                     city=words.city(zone, reader))  # fmt: skip
+            lines.append(reader.say(text))
+    return lines
+
+
+def _about_clashes(preview: Preview, reader: Reader) -> list[str]:
+    """Point out what is at the same time."""
+    lines: list[str] = []
+    for clash in preview.clashes:
+        at = words.words(clash.starts_at, preview.zone, reader)
+        if clash.same_group:
+            text = _("Look: this group meets already on {at}.", at=at)
+        else:
+            text = _(
+                "Look: **{group}** meets on {at}, with a facilitator of this group.", group=clash.group_name, at=at
+            )
+        lines.append(reader.say(text))
+    return lines
+
+
+def _every(components: Iterable[Any]) -> Iterable[Any]:
+    for each in components:
+        yield each
+        yield from _every(getattr(each, "children", ()))

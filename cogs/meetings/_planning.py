@@ -1,0 +1,202 @@
+"""What facilitators do with a timetable: plan it, see what it comes to, confirm it, change it.
+
+Nothing is stored before it was shown and confirmed. Rights, the group and the time are looked at again at that moment,
+and a second press finds that it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from cogs._interactions import OLD_BUTTON, ROW_ID, Answer, Filled, submits
+from cogs.meetings import _forms as forms
+from cogs.meetings import _plan_buttons as buttons
+from cogs.meetings import _plan_cards as cards
+from cogs.meetings._codes import STATE, CodeRefused, Draft
+from peerbot import directory, phrases, timetables
+from peerbot.errors import MeetingUnknown, NotValid, PeerbotError
+from peerbot.models import Series
+from peerbot.phrases import PhraseRefused
+from peerbot.recurrence import occurrences
+from peerbot.rights import Actor, guild_of
+from peerbot.text import Reader, Text, _
+from peerbot.timetables import Plan
+
+Place = discord.VoiceChannel | discord.StageChannel | discord.TextChannel
+
+
+async def start(answer: Answer, group: str, when: str, channel: Place | None, link: str) -> None:
+    """Show what a phrase comes to; without one, open the form."""
+    bot, actor = answer.bot, answer.actor
+    async with bot.db.read() as session:
+        group_id = await directory.named(session, actor.guild_id, group)
+        await directory.roster(session, actor, group_id)
+        zone = (await guild_of(session, actor.guild_id)).time_zone
+    _require_place(answer, channel.id if channel else 0)
+    draft = Draft(group_id, channel_id=channel.id if channel else 0)
+    if not when.strip():
+        await answer.ask(forms.plan_form(answer.reader, draft, link=link))
+        return
+    try:
+        reading = phrases.read(when, now=bot.clock.now(), zone=zone)
+    except PhraseRefused as problem:
+        await answer.reply(cards.refused_card(problem.text, draft, link, answer.reader))
+        return
+    await _echo(answer, replace(draft, first=reading.first, rule=reading.rule).plan("", link), 0)
+
+
+def _open_plan_form(reader: Reader, state: str) -> discord.ui.Modal:
+    return forms.plan_form(reader, Draft.parse(state))
+
+
+@buttons.ReplanButton.pressed
+async def ask_again(answer: Answer, state: str) -> None:
+    """Open the form with the plan that the card shows."""
+    topic, link = cards.carried(answer.interaction.message)
+    await answer.ask(forms.plan_form(answer.reader, _placed(answer, _draft(state)), topic, link))
+
+
+@submits("meetings:plan", state=STATE, opens=_open_plan_form)
+async def read_form(answer: Answer, state: str, filled: Filled) -> None:
+    """Show what the form comes to; a channel that is gone is left out, as the form has no field for it."""
+    known = _draft(state)
+    draft = _placed(answer, known)
+    async with answer.bot.db.read() as session:
+        zone = (await guild_of(session, answer.actor.guild_id)).time_zone
+    plan = forms.read_plan(filled, draft, now=answer.bot.clock.now(), zone=zone)
+    await _echo(answer, plan, draft.instead_of, place_gone=draft != known)
+
+
+async def _echo(answer: Answer, plan: Plan, instead_of: int, *, place_gone: bool = False) -> None:
+    bot = answer.bot
+    async with bot.db.begin() as session:
+        preview = await timetables.look(session, answer.actor, plan, now=bot.clock.now(), instead_of=instead_of)
+    await answer.show(cards.echo_card(plan, preview, instead_of, answer.reader, place_gone=place_gone))
+
+
+@buttons.ScheduleButton.pressed
+async def schedule(answer: Answer, state: str) -> None:
+    """Store the plan, or put it in the place of the old one."""
+    bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
+    draft = _draft(state)
+    topic, link = cards.carried(answer.interaction.message)
+    plan = _whole(draft, topic, link)
+    if not _is_place(answer, draft.channel_id):
+        raise NotValid(_("The channel is gone. Nothing was changed. Press *Change* to go on without it."))
+    async with bot.db.begin() as session:
+        if draft.instead_of:
+            series = await _changed(session, actor, draft.instead_of, plan, now)
+            opening = _("## It is changed")
+        else:
+            series = await timetables.create(session, actor, plan, now=now)
+            opening = _("## It is scheduled") if series.created_at == now else _("## It stands already")
+        group = await directory.view(session, actor.guild_id, plan.group_id)
+    await _show_series(answer, opening, group.name, plan, series)
+
+
+async def _changed(session: Any, actor: Actor, series_id: int, plan: Plan, now: datetime) -> Series:
+    """Change a series; where that was done already, as by the first of two presses, return what stands."""
+    try:
+        return await timetables.change(session, actor, series_id, plan, now=now)
+    except MeetingUnknown:
+        series = await timetables.standing(session, actor, plan)
+        if series is None:
+            raise
+        return series
+
+
+@buttons.DropButton.pressed
+async def drop(answer: Answer, _state: str) -> None:
+    """Forget the plan."""
+    await answer.show(_("Nothing was changed."))
+
+
+@buttons.ChangeAllButton.pressed
+async def ask_change(answer: Answer, state: str) -> None:
+    """Open the form with a series as it is."""
+    bot = answer.bot
+    async with bot.db.begin() as session:
+        plan = await timetables.plan_of(session, answer.actor, int(state), now=bot.clock.now())
+    draft = _placed(answer, Draft.of(plan, instead_of=int(state)))
+    await answer.ask(forms.plan_form(answer.reader, draft, plan.topic, plan.link))
+
+
+def _open_details_form(reader: Reader, state: str) -> discord.ui.Modal:
+    return forms.details_form(reader, int(state), None)
+
+
+@buttons.DetailsButton.pressed
+async def ask_details(answer: Answer, state: str) -> None:
+    """Open the form with length, place and topic."""
+    bot = answer.bot
+    async with bot.db.begin() as session:
+        plan = await timetables.plan_of(session, answer.actor, int(state), now=bot.clock.now())
+    if not _is_place(answer, plan.channel_id or 0):
+        plan = replace(plan, channel_id=None)
+    await answer.ask(forms.details_form(answer.reader, int(state), plan))
+
+
+@submits("meetings:details", state=ROW_ID, opens=_open_details_form)
+async def change_details(answer: Answer, state: str, filled: Filled) -> None:
+    """Change length, place, link and topic; the times stay."""
+    bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
+    channel_id = filled.id("channel")
+    _require_place(answer, channel_id)
+    async with bot.db.begin() as session:
+        plan = await timetables.plan_of(session, actor, int(state), now=now)
+        changed = Plan.checked(
+            group_id=plan.group_id, first=plan.first, rule=plan.rule, minutes=filled.text("minutes"),
+            channel_id=channel_id or None, link=filled.text("link"), topic=filled.text("topic"),
+        )  # fmt: skip
+        series = await timetables.change(session, actor, int(state), changed, now=now)
+        group = await directory.view(session, actor.guild_id, plan.group_id)
+    await _show_series(answer, _("## It is changed"), group.name, changed, series)
+
+
+async def _show_series(answer: Answer, opening: Text, group_name: str, plan: Plan, series: Series) -> None:
+    coming = occurrences(plan.rule, plan.first, series.zone, after=answer.bot.clock.now(), limit=1)
+    first = coming[0].at if coming else None
+    await answer.show(
+        cards.scheduled_card(
+            opening, group_name, plan.rule, answer.reader, first=first, series_id=series.series_id, zone=series.zone
+        )
+    )
+
+
+def _draft(state: str) -> Draft:
+    try:
+        return Draft.parse(state)
+    except CodeRefused as problem:
+        raise PeerbotError(OLD_BUTTON) from problem
+
+
+def _whole(draft: Draft, topic: str, link: str) -> Plan:
+    try:
+        return draft.plan(topic, link)
+    except CodeRefused as problem:
+        raise PeerbotError(OLD_BUTTON) from problem
+
+
+def _placed(answer: Answer, draft: Draft) -> Draft:
+    """Return a draft without its channel where that cannot be chosen any more."""
+    return draft if _is_place(answer, draft.channel_id) else replace(draft, channel_id=0)
+
+
+def _require_place(answer: Answer, channel_id: int) -> None:
+    """Raise NotValid unless the channel is one of this server in which people can meet, and the person sees it."""
+    if not _is_place(answer, channel_id):
+        raise NotValid(_("I can't see that channel in this server. Please choose another place."))
+
+
+def _is_place(answer: Answer, channel_id: int) -> bool:
+    if not channel_id:
+        return True
+    server, person = answer.interaction.guild, answer.interaction.user
+    channel = server.get_channel(channel_id) if server is not None else None
+    if not isinstance(channel, Place) or not isinstance(person, discord.Member):
+        return False
+    return channel.permissions_for(person).view_channel

@@ -1,0 +1,90 @@
+"""Timetables that are pressed twice, looked at as plans, or changed by two people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from builders import facilitator, make_group, owner
+from sqlalchemy import func, select
+
+from peerbot import meetings, timetables
+from peerbot.database import Database
+from peerbot.errors import MeetingUnknown, NotValid
+from peerbot.models import Group, Guild, Series
+from peerbot.recurrence import Rule
+from peerbot.timetables import Plan
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+TUESDAYS = Rule("weekly", weekdays=(1,))
+MONDAYS = Rule("weekly", weekdays=(0,))
+
+
+@pytest.fixture
+async def group(db: Database, guild: Guild) -> Group:
+    async with db.begin() as session:
+        return await make_group(session, now=NOW)
+
+
+def tuesdays(group: Group) -> Plan:
+    return Plan(group.group_id, datetime(2026, 3, 3, 18, 30), TUESDAYS, topic="Rest", channel_id=7)
+
+
+async def test_the_same_plan_twice_is_there_once(db: Database, group: Group) -> None:
+    async with db.begin() as session:
+        first = await timetables.create(session, facilitator(), tuesdays(group), now=NOW)
+    async with db.begin() as session:
+        again = await timetables.create(session, owner(), tuesdays(group), now=NOW.replace(minute=1))
+        assert again.series_id == first.series_id
+        assert await session.scalar(select(func.count(Series.series_id))) == 1
+        await timetables.end(session, owner(), first.series_id, now=NOW)
+        anew = await timetables.create(session, owner(), tuesdays(group), now=NOW)
+        assert anew.series_id != first.series_id, "what has ended stands no more"
+
+
+async def test_a_series_is_not_changed_into_one_of_another_group(db: Database, group: Group) -> None:
+    async with db.begin() as session:
+        other = await make_group(session, now=NOW, name="Owls", room_id=77)
+        old = await timetables.create(session, facilitator(), tuesdays(group), now=NOW)
+        with pytest.raises(MeetingUnknown):
+            await timetables.change(session, facilitator(), old.series_id, tuesdays(other), now=NOW)
+
+
+async def test_a_series_as_a_plan_begins_with_its_next_meeting(db: Database, group: Group) -> None:
+    later = datetime(2026, 3, 12, tzinfo=UTC)
+    async with db.begin() as session:
+        made = await timetables.create(session, facilitator(), tuesdays(group), now=NOW)
+        plan = await timetables.plan_of(session, facilitator(), made.series_id, now=later)
+        assert plan == replace(tuesdays(group), first=datetime(2026, 3, 17, 18, 30))
+        same = await timetables.change(session, facilitator(), made.series_id, replace(plan, minutes=90), now=later)
+        assert same.series_id == made.series_id
+
+
+async def test_a_meeting_that_somebody_else_changed_is_not_moved(db: Database, group: Group) -> None:
+    friday, saturday = datetime(2026, 3, 6, 19), datetime(2026, 3, 7, 19)
+    async with db.begin() as session:
+        await timetables.create(session, facilitator(), tuesdays(group), now=NOW)
+        first = (await meetings.choices(session, facilitator(), now=NOW))[0]
+        moved = await meetings.move(session, facilitator(), first.meeting_id, friday, rev=first.rev, now=NOW)
+        rev = moved.rev
+        again = await meetings.move(session, facilitator(), first.meeting_id, friday, rev=first.rev, now=NOW)
+        assert again.rev == rev, "twice is once"
+        with pytest.raises(NotValid):
+            await meetings.move(session, owner(), first.meeting_id, saturday, rev=first.rev, now=NOW)
+
+
+async def test_what_has_ended_is_listed_until_something_newer_takes_its_place(db: Database, group: Group) -> None:
+    async with db.begin() as session:
+        made = await timetables.create(session, facilitator(), tuesdays(group), now=NOW)
+        await timetables.end(session, facilitator(), made.series_id, now=NOW)
+        assert await meetings.choices(session, facilitator(), now=NOW) == ()
+        listed = await meetings.choices(session, facilitator(), ended_too=True, now=NOW)
+        assert [view.state for view in listed] == ["cancelled", "cancelled"]
+        later = await meetings.choices(session, facilitator(), ended_too=True, offset=1, limit=1, now=NOW)
+        assert later == listed[1:]
+        assert await meetings.choices(session, facilitator(), group_id=0, ended_too=True, now=NOW) == ()
+        mondays = replace(tuesdays(group), first=datetime(2026, 3, 9, 19), rule=MONDAYS)
+        await timetables.create(session, facilitator(), mondays, now=NOW)
+        listed = await meetings.choices(session, facilitator(), ended_too=True, now=NOW)
+        assert {view.state for view in listed} == {"planned"}
