@@ -122,7 +122,7 @@ async def view(session: AsyncSession, guild_id: int, group_id: int) -> GroupView
 
 async def several(session: AsyncSession, guild_id: int, group_ids: Sequence[int]) -> dict[int, GroupView]:
     """Return some groups of a server by their ids, without the names of their facilitators."""
-    rows = await session.execute(_views(guild_id).where(Group.group_id.in_(group_ids)))
+    rows = await session.execute(_views().where(Group.group_id.in_(group_ids)), {"guild_id": guild_id})
     return {view.group_id: view for view in (_view(*row) for row in rows)}
 
 

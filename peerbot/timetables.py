@@ -255,7 +255,9 @@ async def skip(
         raise NotValid(_("That is more than two years away. Please choose an earlier day."))
     await _follow_zone(session, series, now=now)
     if last >= now.date():
-        await make(session, [series], until=_midnight(last + timedelta(days=1), series.zone), now=now)
+        # Some days further, so that people can be told when the group meets after that.
+        until = _midnight(last + timedelta(days=1), series.zone) + AHEAD
+        await make(session, [series], until=until, now=now)
     skipped = [meeting for meeting in await future(session, series, now) if first <= _day_of(meeting) <= last]
     if not skipped:
         raise NotValid(_("There is no meeting in these days. Nothing was changed."))

@@ -41,7 +41,7 @@ class Tuesdays:
 
 
 def plan(group_id: int, **changes: Any) -> timetables.Plan:
-    usual = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
+    usual: dict[str, Any] = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
     return timetables.Plan.checked(**{**usual, **changes})
 
 

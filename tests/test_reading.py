@@ -193,18 +193,18 @@ LOOK = Preview(
 )  # fmt: skip
 TWICE = replace(LOOK, next=tuple(occurrences(Rule("weekly", weekdays=(6,)), datetime(2027, 11, 7, 1, 30),
                                              "America/New_York", after=NOON, limit=3)))  # fmt: skip
-MEETING = MeetingView(
+DESK_MEETING = MeetingView(
     1, 1, 1, "Tuesday", 9, None, "", "", NOON, NOON, "UTC", datetime(2026, 12, 1, 12), datetime(2026, 12, 1, 12),
     "planned", None, 1, 3, 1, None, None,
 )  # fmt: skip
-MOVED = replace(MEETING, meeting_id=2, original=datetime(2026, 12, 2, 12))
-OFF = replace(MEETING, meeting_id=3, state="cancelled", why="one")
+DESK_MOVED = replace(DESK_MEETING, meeting_id=2, original=datetime(2026, 12, 2, 12))
+DESK_OFF = replace(DESK_MEETING, meeting_id=3, state="cancelled", why="one")
 
 
 def planning_cards(reader: Reader) -> dict[str, ui.LayoutView]:
     """Return the cards on which facilitators plan meetings."""
     once = Rule("once")
-    many = [replace(each, meeting_id=n) for n, each in enumerate((MEETING, MOVED, OFF) * 2)]
+    many = [replace(each, meeting_id=n) for n, each in enumerate((DESK_MEETING, DESK_MOVED, DESK_OFF) * 2)]
     opening = _("## It is scheduled")
     return {
         "desk, plan": plan_cards.echo_card(PLAN, LOOK, 0, reader),
@@ -213,11 +213,11 @@ def planning_cards(reader: Reader) -> dict[str, ui.LayoutView]:
         "desk, planned": plan_cards.scheduled_card(
             opening, "Tuesday", TUESDAYS, reader, first=NOON, series_id=1, zone="UTC"
         ),
-        "desk, cancel": plan_cards.cancel_card(MOVED, TUESDAYS, reader),
-        "desk, cancel once": plan_cards.cancel_card(OFF, once, reader),
-        "desk, change": plan_cards.change_card(MOVED, TUESDAYS, reader),
-        "desk, change once": plan_cards.change_card(MEETING, once, reader),
-        "desk, move": plan_cards.move_card(MEETING, datetime(2027, 3, 14, 2, 30), LOOK, reader),
+        "desk, cancel": plan_cards.cancel_card(DESK_MOVED, TUESDAYS, reader),
+        "desk, cancel once": plan_cards.cancel_card(DESK_OFF, once, reader),
+        "desk, change": plan_cards.change_card(DESK_MOVED, TUESDAYS, reader),
+        "desk, change once": plan_cards.change_card(DESK_MEETING, once, reader),
+        "desk, move": plan_cards.move_card(DESK_MEETING, datetime(2027, 3, 14, 2, 30), LOOK, reader),
         "desk, meetings": plan_cards.list_card(many, reader, page=1, has_more=True),
         "desk, no meetings": plan_cards.list_card((), reader),
     }

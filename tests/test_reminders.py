@@ -52,7 +52,8 @@ async def change(db: Database, user_id: int, **values: Any) -> None:
 async def meet(db: Database, group: Group, at: datetime = STARTS, *, now: datetime = NOW, **changes: Any) -> int:
     """Have a group meet once, at an instant; return the meeting's id."""
     local = at.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None)
-    plan = timetables.Plan.checked(**{"group_id": group.group_id, "first": local, "rule": Rule("once"), **changes})
+    usual: dict[str, Any] = {"group_id": group.group_id, "first": local, "rule": Rule("once")}
+    plan = timetables.Plan.checked(**{**usual, **changes})
     async with db.begin() as session:
         made = await timetables.create(session, facilitator(), plan, now=now)
         return (await session.scalars(select(Meeting.meeting_id).where(Meeting.series_id == made.series_id))).one()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import timetabling
@@ -122,7 +123,9 @@ async def test_a_meeting_is_looked_after_at_each_of_its_moments(db: Database, gu
         assert NOW < turn.next_at <= datetime(2026, 3, 3, 18, 30, tzinfo=UTC), "its next moment, its end at the latest"
 
 
-ZONES = {"facilitator_role_id": ROLE, "panel_channel_id": PANEL, "staff_channel_id": STAFF, "locale": "en-US"}
+ZONES: dict[str, Any] = {
+    "facilitator_role_id": ROLE, "panel_channel_id": PANEL, "staff_channel_id": STAFF, "locale": "en-US",
+}  # fmt: skip
 
 
 async def set_zone(db: Database, zone: str, now: datetime) -> None:
