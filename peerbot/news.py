@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,23 +19,22 @@ from peerbot.deliveries import CANCELLED, PENDING, Planned, Priority
 from peerbot.meetings import CANT, MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response, Series
 from peerbot.quiet import after_quiet
-from peerbot.recurrence import instant
-from peerbot.series import parse, standing
+from peerbot.recurrence import Rule, instant, occurrences
+from peerbot.series import WAS, parse, standing
 from peerbot.types import KEEPS_KEY
 
-TELL = "meetings.tell"
 NEWS, NEWS_NOW = "meetings.news", "meetings.news_now"
 """The second does not wait for the morning: the meeting comes before it."""
 MOST = 5
 """Changes that one letter lists."""
-AS_USUAL, OFF, MOVED = "o", "c", "m"
-"""What somebody knew of a meeting before a letter."""
+AS_USUAL, OFF, MOVED, OTHER_ZONE = "o", "c", "m", "z"
+"""What somebody knew of a meeting before a letter; the last: the same wall time at another instant."""
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A meeting that is not as somebody knows it; `knew` is AS_USUAL, OFF or MOVED."""
+    """A meeting that is not as somebody knows it; `knew` is AS_USUAL, OFF, MOVED or OTHER_ZONE."""
 
     meeting: MeetingView
     knew: str
@@ -56,7 +55,8 @@ class News:
     has_ended: bool
     goes_on: MeetingView | None
     for_good: bool
-    next: MeetingView | None
+    next_at: datetime | None
+    zone: str
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ async def _together(session: AsyncSession, unread: _About, about: _About) -> _Ab
     left = {
         meeting_id: knew
         for meeting_id, knew in changes.items()
-        if meeting_id in now_known and (knew == MOVED or now_known[meeting_id] != knew)
+        if meeting_id in now_known and (knew in {MOVED, OTHER_ZONE} or now_known[meeting_id] != knew)
     }
     return _About(dict(list(left.items())[:MOST]), max(about.more, unread.more) + max(len(left) - MOST, 0))
 
@@ -167,11 +167,15 @@ def _known(meeting: Meeting) -> str:
 
 
 def _standing_code(stands: str) -> str:
-    return AS_USUAL if not stands else OFF if stands == "cancelled" else MOVED
+    if not stands or stands == "cancelled":
+        return OFF if stands else AS_USUAL
+    return OTHER_ZONE if stands.startswith(WAS[:3]) else MOVED
 
 
 def _told_at(meeting: Meeting, zone: str) -> datetime:
     """Return when members take a meeting to begin."""
+    if _known(meeting) == OTHER_ZONE:
+        return datetime.strptime(meeting.told, WAS).replace(tzinfo=UTC)
     told = meeting.told if _known(meeting) == MOVED else meeting.moved_local or meeting.original_local
     told = meeting.original_local if _known(meeting) == AS_USUAL else told
     return instant(parse(told), zone)
@@ -215,8 +219,18 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     return News(
         group.group_id, group.name, changes, about.more, has_ended,
         goes_on=later if has_ended else None, for_good=after is not None and after.rule != "",
-        next=next(iter(ahead), None),
+        next_at=ahead[0].starts_at if ahead else await _not_made_yet(session, series, now), zone=series.zone,
     )  # fmt: skip
+
+
+async def _not_made_yet(session: AsyncSession, series: Series, now: datetime) -> datetime | None:
+    """Return when a series goes on after all its meetings that there are: many weeks may be skipped at once."""
+    last = await session.scalar(select(func.max(Meeting.original_local)).where(Meeting.series_id == series.series_id))
+    if series.state != "active" or last is None:
+        return None
+    after = max(instant(parse(last), series.zone), now)
+    coming = occurrences(Rule.parse(series.rule), parse(series.first_local), series.zone, after=after, limit=1)
+    return coming[0].at if coming else None
 
 
 def _is_news(view: MeetingView, knew: str) -> bool:

@@ -8,13 +8,13 @@ day on which clocks change, the reminder comes an hour earlier or later on the w
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, delete, exists, func, literal, literal_column, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -26,7 +26,9 @@ from peerbot.meetings import CANT, MeetingView, Scene
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response
 from peerbot.quiet import after_quiet, before_quiet
 from peerbot.rights import Actor
+from peerbot.series import KEEP
 from peerbot.text import _
+from peerbot.types import UTCDateTime
 
 REMINDER, START = "meetings.reminder", "meetings.start"
 DAY, HOUR, TEN = 1440, 60, 10
@@ -177,7 +179,17 @@ async def _plan(session: AsyncSession, wanting: Any, *, after: datetime, now: da
                     not_after=until, collapse=f"meeting:{about}:{member_id}",
                 )
             )  # fmt: skip
+    await _forget_unsent(session, letters)
     await deliveries.plan_many(session, REMINDER, letters, now=now)
+
+
+async def _forget_unsent(session: AsyncSession, letters: Sequence[Planned]) -> None:
+    """Forget letters that were not sent because they were not true at that moment, and are again."""
+    keys = [f"{letter.guild_id}:{REMINDER}:{letter.key}" for letter in letters]
+    cancelled = Delivery.state == literal_column(str(deliveries.CANCELLED))
+    # Not those that another took the place of.
+    untrue = (Delivery.dedupe_key.in_(keys), cancelled, Delivery.problem.is_(None), Delivery.channel_id.is_(None))
+    await session.execute(delete(Delivery).where(*untrue), execution_options={"synchronize_session": False})
 
 
 def _wanting(mine: dict[str, int], *which: ColumnElement[bool]) -> Any:
@@ -260,8 +272,10 @@ async def _seat(session: AsyncSession, group_id: int, member_id: int) -> Members
 
 
 def _held_since(joined_at: Any, group_id: int, before: datetime) -> ColumnElement[bool]:
-    """Return whether a meeting of a group was held between somebody's joining and another meeting."""
+    """Return whether a meeting of a group was held between somebody's joining and another meeting.
+
+    Whoever joined longer ago than meetings are kept is taken to have been at one.
+    """
     held = aliased(Meeting)
-    return exists().where(
-        held.group_id == group_id, held.state == "over", held.ends_at > joined_at, held.starts_at < before
-    )
+    since = (held.group_id == group_id, held.state == "over", held.ends_at > joined_at, held.starts_at < before)
+    return or_(exists().where(*since), literal(before - KEEP, UTCDateTime()) > joined_at)

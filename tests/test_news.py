@@ -11,7 +11,7 @@ from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_gro
 from passing import Came, Passing
 from sqlalchemy import select
 
-from peerbot import groups, meetings, news, reach, timetables
+from peerbot import groups, meetings, news, reach, series, timetables
 from peerbot.database import Database
 from peerbot.models import Group, Guild, Meeting, Series
 from peerbot.recurrence import Rule
@@ -42,7 +42,7 @@ class Tuesdays:
 
 def plan(group_id: int, **changes: Any) -> timetables.Plan:
     usual: dict[str, Any] = {"group_id": group_id, "first": datetime(2026, 3, 3, 18, 30), "rule": TUESDAYS}
-    return timetables.Plan.checked(**{**usual, **changes})
+    return timetables.Plan.checked(**usual | changes)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_everyone_in_the_group_and_who_looks_after_it_is_told_once_that_a_
     told = await tuesdays.told()
     assert who(told) == [FACILITATOR, MAYA, LEO]
     assert said(told) == [("03-03", "cancelled", news.AS_USUAL)]
-    assert told[0].what.next.original == datetime(2026, 3, 10, 18, 30)
+    assert told[0].what.next_at == datetime(2026, 3, 10, 17, 30, tzinfo=UTC)
     assert await tuesdays.told(DAY) == []
 
 
@@ -125,7 +125,7 @@ async def test_skipped_weeks_are_one_letter_that_lists_five(tuesdays: Tuesdays) 
     assert who(told) == [FACILITATOR, MAYA, LEO]
     assert [day for day, _state, _knew in said(told)] == ["03-03", "03-10", "03-17", "03-24", "03-31"]
     assert told[0].what.more == 2
-    assert told[0].what.next.original == datetime(2026, 4, 21, 18, 30)
+    assert told[0].what.next_at == datetime(2026, 4, 21, 16, 30, tzinfo=UTC)
 
 
 async def test_a_new_time_for_good_is_told_as_that(tuesdays: Tuesdays) -> None:
@@ -141,7 +141,7 @@ async def test_a_new_time_for_good_is_told_as_that(tuesdays: Tuesdays) -> None:
 async def test_the_end_of_a_series_is_told_and_a_closed_group_is_told_nothing_more(tuesdays: Tuesdays) -> None:
     await tuesdays.do(timetables.end, tuesdays.series.series_id)
     letter = (await tuesdays.told())[0].what
-    assert (letter.has_ended, letter.goes_on, letter.next) == (True, None, None)
+    assert (letter.has_ended, letter.goes_on, letter.next_at) == (True, None, None)
     await tuesdays.do(timetables.go_on, tuesdays.series.series_id)
     assert len(said(await tuesdays.told())) == 2
     await tuesdays.do(meetings.cancel, tuesdays.ids[0])
@@ -197,3 +197,16 @@ async def test_what_changed_before_a_letter_is_sent_is_told_as_it_is_then(tuesda
         assert [m.told for m in await session.scalars(select(Meeting).order_by(Meeting.starts_at).limit(2))] == [
             "cancelled", "",
         ]  # fmt: skip
+
+
+async def test_another_time_zone_of_the_server_is_told_where_it_changes_the_moment(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    async with db.begin() as session:
+        guild = await session.get_one(Guild, GUILD)
+        guild.time_zone = "Europe/London"
+        await series.look_again(session, GUILD, now=NOW)
+    told = await tuesdays.told()
+    assert who(told) == [FACILITATOR, MAYA, LEO]
+    assert said(told)[0] == ("03-03", "planned", news.OTHER_ZONE)
+    assert await tuesdays.told(timedelta(hours=12)) == []

@@ -53,7 +53,7 @@ async def meet(db: Database, group: Group, at: datetime = STARTS, *, now: dateti
     """Have a group meet once, at an instant; return the meeting's id."""
     local = at.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None)
     usual: dict[str, Any] = {"group_id": group.group_id, "first": local, "rule": Rule("once")}
-    plan = timetables.Plan.checked(**{**usual, **changes})
+    plan = timetables.Plan.checked(**usual | changes)
     async with db.begin() as session:
         made = await timetables.create(session, facilitator(), plan, now=now)
         return (await session.scalars(select(Meeting.meeting_id).where(Meeting.series_id == made.series_id))).one()
@@ -318,6 +318,31 @@ async def test_who_chooses_late_misses_nothing_that_is_still_to_come(db: Databas
     await prefer(db, LEO, DAY, HOUR, TEN, now=passing.now)
     assert (LEO, 10) in (came := before(await passing.until(STARTS + DAYS)))
     assert [user_id for user_id, _minutes in came].count(LEO) == 1
+
+
+async def test_what_was_off_for_less_than_a_minute_is_still_reminded_of(db: Database, group: Group) -> None:
+    meeting_id = await meet(db, group)
+    passing = Passing(db, NOW)
+    await passing.until(STARTS - TEN * MINUTE - timedelta(seconds=20))
+    async with db.begin() as session:
+        await meetings.cancel(session, facilitator(), meeting_id, now=passing.now)
+    assert before(await passing.until(STARTS - TEN * MINUTE + timedelta(seconds=20))) == []
+    async with db.begin() as session:
+        await meetings.undo(session, facilitator(), meeting_id, now=passing.now)
+    assert before(await passing.until(STARTS + DAYS)) == [(MAYA, 9)]
+
+
+async def test_who_joins_within_the_day_is_reminded_too(db: Database, guild: Guild) -> None:
+    async with db.begin() as session:
+        group = await make_group(session, now=NOW)
+    await prefer(db, LEO, HOUR)
+    await meet(db, group)
+    passing = Passing(db, NOW)
+    await passing.until(STARTS - 2 * HOUR * MINUTE)
+    async with db.begin() as session:
+        await seat(session, group, LEO, now=passing.now)
+    ((user_id, minutes),) = before(await passing.until(STARTS + DAYS))
+    assert (user_id, near(minutes, HOUR)) == (LEO, True)
 
 
 async def test_plans_of_one_server_never_reach_another(db: Database, group: Group) -> None:

@@ -6,19 +6,17 @@ a time, and never what a group is about.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import discord
-from babel.dates import format_time
 from discord import ui
 
 from cogs._help import help_now_button
 from cogs._interactions import ROW_ID, SERVER_ID, Answer, Card, PersistentButton
 from cogs._outbox import Post
 from cogs._reach import MessagesButton, RemindersButton
-from peerbot import meetings, news, reach, reminders
+from peerbot import meetings, news, reach, reminders, series
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -28,7 +26,8 @@ from peerbot.news import Change, News
 from peerbot.recurrence import instant
 from peerbot.reminders import NEAR, Reminder
 from peerbot.rights import guild_of
-from peerbot.text import PSEUDO, Reader, Text, Verbatim, _, n_, timestamp
+from peerbot.text import Reader, Text, _, n_
+from peerbot.times import length, when
 
 SERVER_AND_ROW = rf"{SERVER_ID}\.{ROW_ID}"
 
@@ -106,26 +105,17 @@ def _answered(lines: list[str], back: PersistentButton, guild: Guild, reader: Re
 # what is written
 
 
-def when(at: datetime, zone: str, reader: Reader) -> Verbatim:
-    """Return a moment as the group's wall shows it, with the reader's own time: "Tuesday, December 1, ..."."""
-    there = Reader(reader.locale, zone)
-    locale = "en" if reader.locale == PSEUDO else reader.locale.replace("-", "_")
-    wall = format_time(at, "short", tzinfo=ZoneInfo(zone), locale=locale).replace("\u202f", " ").lower()
-    city = zone.rsplit("/", 1)[-1].replace("_", " ")
-    return Verbatim(f"{there.date(at)}, {wall} {city} ({timestamp(at, 'F')})")
-
-
 def reminder_words(reminder: Reminder, reader: Reader) -> str:
     """Return what a reminder says; to somebody who comes for the first time, what to expect."""
     meeting = reminder.meeting
     time = when(meeting.starts_at, meeting.zone, reader)
     words = [_("**{name}**: {when}.", name=meeting.group_name, when=time)]
     if reminder.is_first:
-        minutes = int((meeting.ends_at - meeting.starts_at).total_seconds()) // 60
+        minutes = (meeting.ends_at - meeting.starts_at) // timedelta(minutes=1)
         words += [
             _("It is your first time. Come and listen: that is enough."),
             _("Facilitators say hello and tell you how it goes. You can pass at any time."),
-            n_("It takes {n} minute.", "It takes {n} minutes.", minutes),
+            _("It takes {length}.", length=length(minutes)),
             _("Late is fine. So is leaving early, or not coming."),
         ]
     else:
@@ -188,9 +178,9 @@ def news_words(told: News, reader: Reader) -> str:
             lines += [
                 n_("- and {n} more meeting. /my shows it.", "- and {n} more meetings. /my shows them.", told.more)
             ]
-    if told.next is not None and told.goes_on is None:
-        lines += [_("Next: {when}.", when=when(told.next.starts_at, told.next.zone, reader))]
-    elif told.next is None:
+    if told.next_at is not None and told.goes_on is None:
+        lines += [_("Next: {when}.", when=when(told.next_at, told.zone, reader))]
+    elif told.next_at is None:
         lines += [_("There is no next date yet.")]
     return "\n".join(reader.say(each) for each in lines)
 
@@ -204,6 +194,8 @@ def change_line(change: Change, reader: Reader) -> Text:
         return _("- {when}: no facilitator could come, so it is off. I am sorry.", when=now)
     if meeting.state == "cancelled":
         return _("- {when}: this one is off.", when=now if change.knew == news.MOVED else usual)
+    if change.knew == news.OTHER_ZONE:
+        return _("- The clocks it goes by have changed. This one is on {when}.", when=now)
     if meeting.was_moved:
         return _("- {old}: this one is now on {when}.", old=usual, when=now)
     return _("- {when}: this one is on, as usual.", when=now)
@@ -243,4 +235,4 @@ def register(bot: PeerBot) -> None:
     bot.outbox.message(reminders.START, render_start)
     bot.outbox.letter(news.NEWS, render_news)
     bot.outbox.letter(news.NEWS_NOW, render_news, waits_for_morning=False)
-    bot.outbox.step(news.TELL, news.tell)
+    bot.outbox.step(series.TELL, news.tell)

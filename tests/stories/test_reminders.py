@@ -71,7 +71,7 @@ async def test_the_first_meeting_from_the_welcome_to_the_answer_in_the_direct_me
     await before(stage, first, minutes=60)
     (letter,) = mail(maya)
     assert letter.wire["content"].startswith(REMINDER)
-    assert f"6:30 pm New York (<t:{int(first.starts_at.timestamp())}:F>)" in letter
+    assert f"6:30 pm (New York) · <t:{int(first.starts_at.timestamp())}:F> for you" in letter
     assert "It is your first time. Come and listen: that is enough." in letter
     assert "depress" not in letter.text.lower()
     assert letter.labels == [
@@ -182,9 +182,9 @@ async def test_a_meeting_that_is_off_is_told_and_one_that_was_only_a_slip_is_not
     for person in (maya, sam, stage.ana):
         (letter,) = mail(person)
         assert letter.wire["content"].startswith("**Tuesday meeting**: something has changed.")
-        assert f"(<t:{int(first.starts_at.timestamp())}:F>): this one is off." in letter
+        assert f"<t:{int(first.starts_at.timestamp())}:R>: this one is off." in letter
         assert "this one is now on" in letter
-        assert f"(<t:{int((second.starts_at + timedelta(hours=1)).timestamp())}:F>)" in letter
+        assert f"<t:{int((second.starts_at + timedelta(hours=1)).timestamp())}:F> for you" in letter
         assert letter.labels == ["Messages", "Help now"]
     await before(stage, first, minutes=59)
     assert len(mail(maya)) == 1, "of a meeting that is off nobody is reminded"
