@@ -12,14 +12,14 @@ from typing import Any
 import discord
 
 from cogs._outbox import Post
-from peerbot import cards
+from peerbot import board, cards
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.dispatcher import NotNeeded, Outcome, Sent
 from peerbot.models import Card, Delivery
 
-MESSAGE_UNKNOWN = 10008
+CHANNEL_UNKNOWN, MESSAGE_UNKNOWN = 10003, 10008
 
 
 class Cards:
@@ -54,6 +54,10 @@ class Cards:
         try:
             await channel.get_partial_message(card.message_id).edit(view=view)
         except discord.NotFound as problem:
+            if problem.code == CHANNEL_UNKNOWN and cards.kind_of(card) == "hosts":
+                async with self.bot.db.begin(wait=BACKGROUND) as session:  # the task thread was deleted meanwhile
+                    await board.thread_deleted(session, card.guild_id, card.channel_id, now=self.bot.clock.now())
+                return Sent()
             if problem.code != MESSAGE_UNKNOWN:
                 raise
             async with self.bot.db.begin(wait=BACKGROUND) as session:

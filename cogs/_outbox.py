@@ -238,6 +238,10 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
         "meetings.start": _(
             "I could not write in the room of **{group}** that a meeting began.", group=trouble.group_name
         ),
+        "meetings.cover": _("I could not ask others to host a meeting of **{group}**.", group=trouble.group_name),
+        "meetings.call": _("I could not call others to a meeting of **{group}**.", group=trouble.group_name),
+        "meetings.late": _("I could not write in the room of **{group}**.", group=trouble.group_name),
+        "meetings.nobody": _("I could not write in the room of **{group}**.", group=trouble.group_name),
         "card.post": _("I could not post the card that shows your groups."),
         "card.draw": _("I could not update the card that shows your groups."),
     }

@@ -5,7 +5,7 @@ Whoever manages threads in the channel above can read them too; the words that l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import discord
 
@@ -18,6 +18,8 @@ REASON = "peerbot: private thread"
 KEPT_OPEN = 10080
 """Minutes without a message after which Discord archives a thread: a week, the longest that there is."""
 THREAD_ARCHIVED = 50083
+ANSWERS_AT_ONCE = 100
+"""User ids that Discord takes in one request for members (gateway-events.mdx)."""
 PERSON_GONE = frozenset({10007, 10013})
 WHO_READS = _(
     "Who can read it: you, this group's facilitators, people who manage this server and take this on, "
@@ -123,6 +125,17 @@ async def remove_person(thread: discord.Thread, user_id: int) -> None:
             raise
         await thread.edit(archived=False, reason=REASON)
         await thread.remove_user(discord.Object(user_id))
+
+
+async def holders(server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
+    """Return those of some users who are in the server and hold a role now."""
+    return {member.id for member in await present(server, user_ids) if holds(member, role_id)}
+
+
+async def present(server: discord.Guild, user_ids: Collection[int]) -> list[discord.Member]:
+    """Return those of some users who are in the server, as they are there now."""
+    asked = list(user_ids)[:ANSWERS_AT_ONCE]
+    return await server.query_members(user_ids=asked, limit=len(asked), cache=False) if asked else []
 
 
 def holds(member: discord.Member, role_id: int) -> bool:

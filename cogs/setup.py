@@ -23,6 +23,10 @@ from peerbot.text import Reader, Verbatim, _, channel_mention
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
+EMPTY_MEETINGS = {
+    True: _("No facilitator comes to a meeting? After 15 minutes I cancel it, with kind words and the next date."),
+    False: _("No facilitator comes to a meeting? I call others, and leave the meeting as it is."),
+}
 
 
 def basics_form(reader: Reader, guild: Guild | None) -> ui.Modal:
@@ -142,7 +146,11 @@ def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_command
             CountriesButton(0, reader),
             ChangeButton(0, reader),
         )
-        .row(EventsButton(0 if guild.native_events else 1, reader, label=switch))
+        .text(reader.say(EMPTY_MEETINGS[guild.cancels_empty]))
+        .row(
+            EventsButton(0 if guild.native_events else 1, reader, label=switch),
+            EmptyMeetingsButton(*(("off", reader) if guild.cancels_empty else ("on", reader))),
+        )
     )
 
 
@@ -274,6 +282,18 @@ class CountriesButton(PersistentButton, verb="setup:countries", label=_("Help li
         guild = await _managed(answer)
         names = ", ".join(countries.country_name(code, answer.reader.locale) for code in guild.help_countries.split())
         await answer.ask(countries_form(answer.reader, names))
+
+
+class EmptyMeetingsButton(PersistentButton, verb="setup:empty", label=_("Empty meetings"), state="on|off"):
+    """Choose whether a meeting without a facilitator is cancelled."""
+
+    def __init__(self, state: int | str, reader: Reader) -> None:
+        super().__init__(state, reader, label=_("Cancel it") if state == "on" else _("Don't cancel it"))
+
+    async def press(self, answer: Answer) -> None:
+        async with answer.bot.db.begin() as session:
+            guild = await rules.cancel_empty(session, answer.actor, wanted=self.state == "on")
+        await answer.show(_card(answer, guild))
 
 
 def countries_form(reader: Reader, names: str) -> ui.Modal:

@@ -1,8 +1,9 @@
 """Who can see a group's room, and what peerbot itself gave.
 
 Access follows the seat: whoever holds one, and whoever facilitates, gets a permission of their own on the room (and the
-group's role, where the owner chose one). A grant is written down before it is given, in most cases with the seat, and
-forgotten after it is taken: so everything that peerbot ever gave is on record, and only that is ever taken away.
+group's role, where the owner chose one); whoever covers at one meeting gets the room until that is over. A grant is
+written down before it is given, in most cases with the seat, and forgotten after it is taken: so everything that
+peerbot ever gave is on record, and only that is ever taken away.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, members
 from peerbot.deliveries import Priority
-from peerbot.models import Delivery, Facilitator, Grant, Group, Member, Membership
+from peerbot.models import Delivery, Facilitator, Grant, Group, Host, Meeting, Member, Membership
 from peerbot.types import insert_for
 
 FAREWELL = timedelta(days=7)
 """How long a closed group's room stays readable."""
+COVERED = timedelta(hours=1)
+"""How long after a meeting its room stays open to somebody who covered for a facilitator."""
 SEATED = ("active", "paused")
 ROLE_ABOVE = "role above mine"
 """The problem of somebody whom their room lets in, but whose group's role is not for peerbot to give."""
@@ -29,8 +32,12 @@ _seated = exists().where(
     Membership.group_id == Group.group_id, Membership.member_id == Member.member_id, Membership.state.in_(SEATED)
 )
 _listed = exists().where(Facilitator.group_id == Group.group_id, Facilitator.member_id == Member.member_id)
+_covers = exists().where(
+    Host.meeting_id == Meeting.meeting_id, Host.member_id == Member.member_id, Host.part == "cover",
+    Meeting.group_id == Group.group_id, Meeting.state != "cancelled", Meeting.ends_at > bindparam("over_since"),
+)  # fmt: skip
 DECIDED = (
-    select(Group, Member, or_(_seated, _listed), Grant.kind, Grant.target_id)
+    select(Group, Member, or_(_seated, _listed), _covers, Grant.kind, Grant.target_id)
     .join_from(Group, Member, Member.member_id == bindparam("member_id"))
     .outerjoin(Grant, (Grant.group_id == Group.group_id) & (Grant.member_id == Member.member_id))
     .where(Group.group_id == bindparam("group_id"), Group.guild_id == bindparam("guild_id"))
@@ -94,11 +101,14 @@ async def mend(session: AsyncSession, group_id: int, member_ids: list[int], *, n
 async def decide(session: AsyncSession, delivery: Delivery, *, now: datetime) -> Wanted | None:
     """Return what the person of a delivery should have now; None when they or the group are gone."""
     given = {"group_id": delivery.group_id, "member_id": delivery.member_id, "guild_id": delivery.guild_id}
+    given |= {"over_since": now - COVERED}
     rows = (await session.execute(DECIDED, given)).all()
     if not rows:
         return None
-    group, member, entitled, *_ = rows[0]
-    wanted = wanted_in(group) if entitled and _is_readable(group, now) else frozenset[tuple[str, int]]()
+    group, member, entitled, covers, *_ = rows[0]
+    wanted = frozenset[tuple[str, int]]()
+    if (entitled or covers) and _is_readable(group, now):
+        wanted = wanted_in(group) if entitled else frozenset({("room", group.room_id)} if group.room_id else ())
     return Wanted(
         user_id=members.user_id(session, member),
         wanted=wanted,
@@ -156,7 +166,9 @@ async def rooms(session: AsyncSession, guild_id: int, *, group_id: int | None = 
     which = which if group_id is None else (*which, Group.group_id == group_id)
     groups = await session.scalars(select(Group).where(*which))
     for group in groups.all():
-        entitled = await _entitled(session, group.group_id) if _is_readable(group, now) else set[int]()
+        entitled = set[int]()
+        if _is_readable(group, now):
+            entitled = await _entitled(session, group.group_id) | await _covering(session, group.group_id, now)
         held = await session.scalars(
             select(Grant.member_id).where(Grant.group_id == group.group_id, Grant.target_id == group.room_id)
         )
@@ -180,6 +192,17 @@ async def _entitled(session: AsyncSession, group_id: int) -> set[int]:
     seats = select(Membership.member_id).where(Membership.group_id == group_id, Membership.state.in_(SEATED))
     listed = select(Facilitator.member_id).where(Facilitator.group_id == group_id)
     return {*(await session.scalars(seats)).all(), *(await session.scalars(listed)).all()}
+
+
+async def _covering(session: AsyncSession, group_id: int, now: datetime) -> set[int]:
+    """Return who covers for a facilitator at a meeting of a group that is not long over; they get the room alone."""
+    covers = (
+        select(Host.member_id)
+        .join(Meeting, Meeting.meeting_id == Host.meeting_id)
+        .where(Meeting.group_id == group_id, Meeting.state != "cancelled", Meeting.ends_at > now - COVERED)
+        .where(Host.part == "cover")
+    )
+    return set((await session.scalars(covers)).all())
 
 
 async def _member_ids(session: AsyncSession, group_id: int) -> set[int]:

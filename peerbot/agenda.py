@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, deliveries, notices, reminders, series
+from peerbot import arrivals, cards, debriefs, deliveries, hosting, notices, reminders, series
 from peerbot.deliveries import Priority
 from peerbot.meetings import Scene
 from peerbot.models import Delivery, Group, Meeting, Series
@@ -47,7 +47,11 @@ MOMENTS: tuple[Moment, ...] = (
     Moment("reminders of an hour", reminders.remind, timedelta(minutes=64), timedelta(minutes=3)),
     Moment("link", notices.show_link, notices.LINK_BEFORE, notices.LINK_OF_USE),
     Moment("reminders of ten minutes", reminders.remind, timedelta(minutes=11), timedelta(minutes=1)),
+    Moment("soon", hosting.call_hosts, hosting.SOON, timedelta(minutes=8)),
     Moment("start", reminders.start, timedelta(), reminders.START_OF_USE),
+    Moment("late", arrivals.look_late, -arrivals.LATE, arrivals.CALL_OF_USE),
+    Moment("empty", arrivals.look_empty, -arrivals.EMPTY, arrivals.ON_TIME),
+    Moment("debrief", debriefs.ask, timedelta(), timedelta(hours=12), at_end=True),
 )
 
 
@@ -55,7 +59,10 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     """Step: see to the moments of a meeting that have come, and plan the next look."""
     group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     meeting = await session.get(Meeting, delivery.subject_id, populate_existing=True)
-    if group is None or meeting is None or meeting.state == "over" or group.state != "open":
+    if group is None or meeting is None or meeting.state == "over":
+        return
+    if group.state != "open":
+        await hosting.put_away(session, meeting, now=now)
         return
     belongs_to = await session.get_one(Series, meeting.series_id)
     await _show(session, group, meeting, now)
@@ -76,6 +83,7 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         await series.end_if_done(session, belongs_to, now=now)
         await series.mirror(session, meeting.guild_id, {meeting.series_id: meeting.group_id}, now=now)
     await session.flush()
+    await hosting.look_after(session, group, meeting, now=now)
     await _look_again(session, group, meeting, now)
 
 

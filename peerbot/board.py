@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
 from peerbot.deliveries import Priority
-from peerbot.models import Delivery, Group, Guild, Task
+from peerbot.models import Card, Delivery, Group, Guild, Task
+
+READY = "desk.ready"
+"""The step after which other cards than those of tasks are placed in the thread."""
 
 
 async def plan(session: AsyncSession, guild_id: int, *, now: datetime) -> None:
@@ -40,6 +43,7 @@ async def board_ready(session: AsyncSession, guild_id: int, thread_id: int, *, n
         task.channel_id = task.message_id = None
         await _post(session, task, thread_id, f"{task.task_id}:{thread_id}", now)
     await session.flush()
+    await deliveries.plan(session, READY, "0", guild_id=guild_id, now=now, again=True)
 
 
 async def card_posted(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -75,7 +79,9 @@ async def thread_deleted(session: AsyncSession, guild_id: int, thread_id: int, *
     if guild.task_thread_id == thread_id:
         guild.task_thread_id = None
         await session.flush()
-    if any(done_at is None for done_at in ended):
+    stood = delete(Card).where(Card.guild_id == guild_id, Card.channel_id == thread_id).returning(Card.card_id)
+    others = (await session.scalars(stood)).all()
+    if others or any(done_at is None for done_at in ended):
         await plan(session, guild_id, now=now)
     private = select(Task).where(Task.guild_id == guild_id, Task.thread_id == thread_id)
     for task in (await session.scalars(private)).all():

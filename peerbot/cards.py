@@ -41,8 +41,13 @@ def of_meeting(meeting_id: int) -> str:
     return f"meeting:{meeting_id}"
 
 
+def of_hosts(meeting_id: int) -> str:
+    """Return the subject of the card on which facilitators see who hosts a meeting."""
+    return f"hosts:{meeting_id}"
+
+
 def kind_of(card: Card) -> str:
-    """Return what sort of thing a card shows: "panel", "board", "group" or "meeting"."""
+    """Return what sort of thing a card shows: "panel", "board", "group", "meeting" or "hosts"."""
     return card.subject.partition(":")[0]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import budget, deliveries, members, tasks
+from peerbot import budget, debriefs, deliveries, members, tasks
 from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
 from peerbot.deliveries import Priority
@@ -387,6 +387,7 @@ class Dispatcher:
                 async with self.db.begin(wait=BACKGROUND) as session:
                     now = self.clock.now()
                     await tasks.purge(session, now=now)
+                    await debriefs.purge(session, now=now)
                     if not (await deliveries.purge(session, now=now) or await members.forget_idle(session, now=now)):
                         return
 

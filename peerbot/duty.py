@@ -19,6 +19,8 @@ from peerbot.rights import Actor, guild_of, require_facilitator
 
 MORNING = time(8)
 WEEK = timedelta(weeks=1)
+LISTED = "meetings.listed"
+"""The step after which a group's meetings are hosted by who looks after it now."""
 
 
 async def go_off(session: AsyncSession, actor: Actor, *, for_a_week: bool, now: datetime) -> datetime:
@@ -68,6 +70,24 @@ async def others_on_duty(session: AsyncSession, actor: Actor, *, now: datetime) 
         .where(Member.member_id != (me.member_id if me else 0))
     )
     return (await session.scalars(others)).one()
+
+
+async def in_server(session: AsyncSession, guild_id: int, *, now: datetime, limit: int) -> Sequence[Member]:
+    """Return facilitators of a server's open groups who are on duty, in the order of their ids."""
+    listed = (
+        select(Facilitator.member_id)
+        .join(Group, Group.group_id == Facilitator.group_id)
+        .where(Group.guild_id == guild_id, Group.state == "open")
+    )
+    found = select(Member).where(Member.guild_id == guild_id, Member.member_id.in_(listed), *_is_on(now))
+    return (await session.scalars(found.order_by(Member.member_id).limit(limit))).all()
+
+
+async def listed_anew(session: AsyncSession, group: Group, *, now: datetime) -> None:
+    """Plan the step that follows when somebody looks after a group anew, or no more."""
+    await deliveries.plan(
+        session, LISTED, str(group.group_id), guild_id=group.guild_id, now=now, again=True, group_id=group.group_id,
+    )  # fmt: skip
 
 
 def is_on(member: Member, now: datetime) -> bool:

@@ -150,6 +150,14 @@ class MeetingUnknown(PeerbotError):
         super().__init__(_("This meeting is not there any more. Nothing was changed. /my shows what is next."))
 
 
+class CoverTaken(PeerbotError):
+    """Nobody is wanted any more to host a meeting, because somebody was faster."""
+
+    def __init__(self, user_id: int | None) -> None:
+        who = _("{who} hosts this one already.", who=mention(user_id)) if user_id else _("Someone is there already.")
+        super().__init__(_("{who} Thank you for offering. It is good to know that you would.", who=who))
+
+
 class TaskUnknown(PeerbotError):
     """There is no such task in this server any more."""
 

@@ -12,11 +12,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, groups, members, readers, tasks
+from peerbot import access, cards, deliveries, duty, groups, members, readers, tasks
 from peerbot.errors import NotValid
 from peerbot.line import HOLDING, seat_freed
-from peerbot.models import Facilitator, Membership
-from peerbot.rights import Actor, facilitates, guild_of
+from peerbot.models import Facilitator, Group, Membership
+from peerbot.rights import Actor, facilitates, guild_of, locked
 from peerbot.text import _
 
 
@@ -27,6 +27,16 @@ class Struck:
     name: str
     access_id: int
     sees_on: bool
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A group that somebody stops looking after; `is_last` says that nobody else does."""
+
+    group_id: int
+    name: str
+    is_last: bool
+    access_id: int = 0
 
 
 async def add(
@@ -56,6 +66,7 @@ async def add(
     await tasks.end(session, guild.guild_id, "left", group_id=group_id, member_id=member.member_id, now=now)
     await tasks.follow(session, guild.guild_id, group_ids=[group_id], now=now)
     await cards.mark(session, guild.guild_id, *cards.PUBLIC, cards.of_group(group_id), now=now)
+    await duty.listed_anew(session, group, now=now)
     return await access.follow(session, group, member.member_id, now=now)
 
 
@@ -66,9 +77,59 @@ async def remove(session: AsyncSession, actor: Actor, group_id: int, member_id: 
     listed = await session.get(Facilitator, (group_id, member_id))
     if listed is None:
         raise NotValid(_("They do not look after this group any more. Nothing was changed."))
+    access_id = await _strike(session, group, listed, now=now)
+    return Struck(group.name, access_id, sees_on=await facilitates(session, guild, group, actor))
+
+
+async def may_step_back(session: AsyncSession, actor: Actor, group_id: int) -> Leaving:
+    """Return the group that the actor looks after and would leave. Raises GroupUnknown or NotValid."""
+    group, listed = await _own(session, actor, group_id)
+    return Leaving(group.group_id, group.name, await _is_last(session, listed))
+
+
+async def step_back(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> Leaving:
+    """Let the actor go who looks after a group, with or without the role, and without a reason.
+
+    If nobody is left, whoever manages the server is told in the staff channel. Raises like `may_step_back`.
+    """
+    group, listed = await _own(session, actor, group_id)
+    last = await _is_last(session, listed)
+    access_id = await _strike(session, group, listed, now=now)
+    if last and group.state == "open":
+        guild = await guild_of(session, actor.guild_id)
+        await deliveries.plan(
+            session, "staff.nobody_left", f"{group_id}:{int(now.timestamp())}", guild_id=group.guild_id, now=now,
+            channel_id=guild.staff_channel_id, group_id=group_id,
+        )  # fmt: skip
+    return Leaving(group.group_id, group.name, last, access_id)
+
+
+async def lacks(session: AsyncSession, guild_id: int, group_id: int | None) -> Group | None:
+    """Return an open group of a server, if nobody looks after it."""
+    found = select(Group).where(Group.group_id == group_id, Group.guild_id == guild_id, Group.state == "open")
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == group_id)
+    return await session.scalar(found.where(~listed.exists()))
+
+
+async def _own(session: AsyncSession, actor: Actor, group_id: int) -> tuple[Group, Facilitator]:
+    group = await locked(session, actor.guild_id, group_id)
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    listed = await session.get(Facilitator, (group_id, me.member_id)) if me is not None else None
+    if listed is None:
+        raise NotValid(_("You do not look after this group any more. Nothing was changed."))
+    return group, listed
+
+
+async def _is_last(session: AsyncSession, listed: Facilitator) -> bool:
+    others = (Facilitator.group_id == listed.group_id, Facilitator.member_id != listed.member_id)
+    return await session.scalar(select(Facilitator.member_id).where(*others).limit(1)) is None
+
+
+async def _strike(session: AsyncSession, group: Group, listed: Facilitator, *, now: datetime) -> int:
+    member_id = listed.member_id
     await session.delete(listed)
     await session.flush()
     await readers.shut_out(session, group, member_id, now=now)
-    await cards.mark(session, group.guild_id, cards.of_group(group_id), now=now)
-    access_id = await access.follow(session, group, member_id, now=now)
-    return Struck(group.name, access_id, sees_on=await facilitates(session, guild, group, actor))
+    await cards.mark(session, group.guild_id, cards.of_group(group.group_id), now=now)
+    await duty.listed_anew(session, group, now=now)
+    return await access.follow(session, group, member_id, now=now)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from peerbot.errors import KeyWrong
-from peerbot.models import Delivery, Facilitator, Grant, KeyCheck, Member, Membership, Task
+from peerbot.models import Debrief, Delivery, Facilitator, Grant, Host, KeyCheck, Member, Membership, Task
 from peerbot.types import insert_for, insert_into
 
 _CHECK = b"peerbot"
@@ -161,7 +161,7 @@ def _sealed(guild_id: int, sealed: bytes) -> Select[Member]:
 
 async def forget_idle(session: AsyncSession, *, now: datetime) -> int:
     """Delete members of whom nothing else is kept any more; return how many. They may come back as if new."""
-    kept = [table.member_id for table in (Membership, Facilitator, Grant, Delivery, Task)]
+    kept = [table.member_id for table in (Membership, Facilitator, Grant, Delivery, Task, Host, Debrief)]
     idle = (Member.created_at < now - IDLE, *(~exists().where(column == Member.member_id) for column in kept))
     # Locked first and then looked at anew: somebody may be joining a group at this moment.
     candidates = select(Member.member_id).where(*idle).limit(MOST_FORGOTTEN).with_for_update(skip_locked=True)

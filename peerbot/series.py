@@ -235,7 +235,8 @@ async def touch_all(
     for meeting in several:
         meeting.rev += 1
     await session.flush()
-    shown = [cards.of_meeting(meeting.meeting_id) for meeting in several]
+    subjects = (cards.of_meeting, cards.of_hosts)
+    shown = [subject(meeting.meeting_id) for meeting in several for subject in subjects]
     for guild_id in sorted({meeting.guild_id for meeting in several}):
         await cards.mark(session, guild_id, cards.BOARD, *shown, now=now)
         theirs = {meeting.series_id: meeting.group_id for meeting in several if meeting.guild_id == guild_id}

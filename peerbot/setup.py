@@ -145,6 +145,15 @@ async def save_countries(session: AsyncSession, actor: Actor, *, names: str, now
     return guild
 
 
+async def cancel_empty(session: AsyncSession, actor: Actor, *, wanted: bool) -> Guild:
+    """Choose whether a meeting without a facilitator is cancelled after a while. Raises NotAllowed or NotSetUp."""
+    require_manager(actor)
+    guild = await guild_of(session, actor.guild_id)
+    guild.cancels_empty = wanted
+    await session.flush()
+    return guild
+
+
 async def find(session: AsyncSession, guild_id: int) -> Guild | None:
     """Return what was chosen for a server, if anything was."""
     try:

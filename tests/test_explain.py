@@ -13,13 +13,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from builders import AGREED, GUILD, MAYA, actor, make_group, seat
-from sqlalchemy import event, text
+from builders import AGREED, GUILD, MAYA, actor, facilitator, make_group, seat
+from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, directory, groups, line, seats
+from peerbot import (
+    access,
+    arrivals,
+    cards,
+    debriefs,
+    deliveries,
+    directory,
+    groups,
+    hosting,
+    line,
+    meetings,
+    seats,
+    timetables,
+)
 from peerbot.database import Database
-from peerbot.models import Group, Guild
+from peerbot.models import Group, Guild, Meeting
+from peerbot.recurrence import Rule
 
 ENDED, LATER = 70_000, 30_000
 Statement = tuple[str, Any]
@@ -169,7 +183,7 @@ async def test_no_look_at_a_line_reads_the_lines_of_others(db: Database, full: G
         assert not re.search(r"Seq Scan on members|SCAN members(hips)?( AS \w+)?\n", plan_text), (statement, plan_text)
 
 
-Rule = Callable[[AsyncSession, Group, datetime], Awaitable[object]]
+Looks = Callable[[AsyncSession, Group, datetime], Awaitable[object]]
 
 
 async def _claim(session: AsyncSession, _group: Group, now: datetime) -> None:
@@ -219,7 +233,17 @@ async def _follow_all(session: AsyncSession, group: Group, now: datetime) -> Non
     await access.follow_all(session, group, now=now)
 
 
-RULES: dict[str, tuple[Rule, int]] = {
+async def _hosts(session: AsyncSession, group: Group, now: datetime) -> None:
+    plan = timetables.Plan(group.group_id, (now + timedelta(days=1)).replace(tzinfo=None), Rule("once"))
+    made = await timetables.create(session, facilitator(), plan, now=now)
+    meeting = (await session.scalars(select(Meeting).where(Meeting.series_id == made.series_id).limit(1))).one()
+    await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=now)
+    await hosting.accept(session, facilitator(MAYA + 9), meeting.meeting_id, hosting.ASK, now=now)
+    await arrivals.here(session, facilitator(), meeting.meeting_id, now=meeting.starts_at)
+    await debriefs.ask(session, meetings.Scene(meeting, made, group, meeting.ends_at, meeting.ends_at))
+
+
+RULES: dict[str, tuple[Looks, int]] = {
     "a claim": (_claim, 6),
     "when the next one is due": (_next_due, 1),
     "whether all is done": (_is_drained, 1),
@@ -230,6 +254,7 @@ RULES: dict[str, tuple[Rule, int]] = {
     "my seats": (_my_seats, 1),
     "leaving": (_leave, 2),
     "access of all": (_follow_all, 1),
+    "who hosts": (_hosts, 6),
 }
 
 

@@ -23,12 +23,17 @@ from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
+from cogs.groups import _stepping as stepping
 from cogs.groups._people import ROOM_LATER
 from cogs.meetings import _cards as meeting_cards
+from cogs.meetings import _hosting_cards as hosting
 from cogs.meetings import _plan_cards as plan_cards
 from cogs.meetings._codes import Draft
 from cogs.setup import setup_card
+from peerbot.debriefs import Said
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
+from peerbot.facilitators import Leaving
+from peerbot.hosting import Hosts, Sheet
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
 from peerbot.notices import ON_BOARD, Choices, Line, Notice
@@ -67,6 +72,7 @@ def guild() -> Guild:
         danger_policy="",
         reading_hours="",
         words_version=1,
+        cancels_empty=True,
         created_at=NOON,
     )
 
@@ -268,6 +274,39 @@ def meetings_of(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
     }
 
 
+HOSTED = MeetingView(
+    meeting_id=3, series_id=2, group_id=1, group_name="Tuesday", room_id=9, channel_id=8, link="", topic="",
+    starts_at=NOON, ends_at=NOON, zone="America/New_York", local=NOON.replace(tzinfo=None),
+    original=NOON.replace(tzinfo=None), state="planned", why=None, rev=1, going=2, cant=1, here_at=None, next_at=NOON,
+)  # fmt: skip
+HOSTS = Hosts(HOSTED, (11, 12), wanted=False, covered_by=None, on_the_way=None)
+ALONE = replace(HOSTS, user_ids=(11,), wanted=True, on_the_way=12)
+SAID = Said(HOSTED, frozenset({"fine", "cover"}), NOON)
+SHEET = Sheet(HOSTED, WORDS, new=(13,), round=tuple(range(11, 26)))
+
+
+def cards_of_hosts(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
+    return {
+        "desk, hosts": hosting.hosts_card(HOSTS, reader),
+        "desk, one host": hosting.hosts_card(ALONE, reader),
+        "desk, nobody hosts": hosting.hosts_card(replace(HOSTS, user_ids=()), reader),
+        "desk, hosts of a cancelled meeting": hosting.hosts_card(
+            replace(HOSTS, meeting=replace(HOSTED, state="cancelled")), reader
+        ),
+        "run sheet": hosting.sheet_card(SHEET, here, reader, seed=7, turn=16),
+        "run sheet, nobody said that they come": hosting.sheet_card(
+            replace(SHEET, new=(), round=(), agreement=Agreement("1.1", "", "")), here, reader, seed=7, turn=3
+        ),
+        "debrief": hosting.debrief_card(SAID, here, reader),
+        **{
+            f"debrief, {word}": hosting.debrief_card(SAID, here, reader, hosting.answers_to(word, SAID, reader))
+            for word in hosting.WORDS
+        },
+        "debrief, talk first": hosting.talk_card(SAID, here, reader),
+        "step back": stepping.sure_card(Leaving(1, "Tuesday", is_last=True), here, reader),
+    }
+
+
 def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     here = guild()
     page = Page((VIEW, FULL), 1, has_more=True)
@@ -327,6 +366,7 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "desk, sure": desk.sure_card(TASK, reader),
         **meetings_of(here, reader),
         **planning_cards(reader),
+        **cards_of_hosts(here, reader),
     }
 
 

@@ -6,7 +6,6 @@ the role at that moment is let into a private thread.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import timedelta
 
 import discord
@@ -24,8 +23,6 @@ from peerbot.text import Reader, _
 BEING_OPENED = Retry("thread being opened", timedelta(seconds=2))
 """Who opens a thread may have read that somebody belongs in it before they were struck off."""
 CHANNEL_GONE = Gone("not found 10003")
-ANSWERS_AT_ONCE = 100
-"""User ids that Discord takes in one request for members (gateway-events.mdx)."""
 NUMBERS = 1_000_000
 
 
@@ -117,7 +114,7 @@ class DeskEffects:
             return NotNeeded()
         if server is None or server.unavailable:
             return threads.out_of_sight(self.bot, server)
-        (member, *_more) = [*await _present(server, [found.user_id]), None]
+        (member, *_more) = [*await threads.present(server, [found.user_id]), None]
         if member is not None and found.is_listed and threads.holds(member, guild.facilitator_role_id):
             return NotNeeded()
         keeps = found.had if member is not None and member.guild_permissions.manage_guild else frozenset[int]()
@@ -145,16 +142,11 @@ class DeskEffects:
         return Sent()
 
 
-async def holders(server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
-    """Return those of some users who are in the server and hold a role now."""
-    return {member.id for member in await _present(server, user_ids) if threads.holds(member, role_id)}
-
-
 async def let_in(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> list[int]:
     """Return who, besides its person, may be let into a task's thread now."""
     claimer = wanted.view.claimed_by
     asked = [*wanted.listed, *([claimer] if claimer is not None and claimer not in wanted.listed else [])]
-    found = {member.id: member for member in await _present(server, asked)}
+    found = {member.id: member for member in await threads.present(server, asked)}
     return [
         user_id
         for user_id in asked
@@ -164,11 +156,6 @@ async def let_in(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> l
             or (user_id == claimer and found[user_id].guild_permissions.manage_guild)
         )
     ]
-
-
-async def _present(server: discord.Guild, user_ids: Collection[int]) -> list[discord.Member]:
-    asked = list(user_ids)[:ANSWERS_AT_ONCE]
-    return await server.query_members(user_ids=asked, limit=len(asked), cache=False) if asked else []
 
 
 def thread_number(task: TaskView) -> str:

@@ -13,7 +13,6 @@ from cogs._doors import browse_button, look_button
 from cogs._help import help_now_button
 from cogs._outbox import Post
 from cogs.desk import _cards as drawn
-from cogs.desk import _effects as effects
 from peerbot import board, directory, duty, hello, members, tasks
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -54,7 +53,7 @@ class DeskPosts:
         server = self.bot.get_guild(delivery.guild_id)
         if guild is None or server is None:
             return task, guild, []
-        hold = await effects.holders(server, guild.facilitator_role_id, user_ids)
+        hold = await threads.holders(server, guild.facilitator_role_id, user_ids)
         return task, guild, [user_id for user_id in user_ids if user_id in hold]
 
     async def render_card(self, delivery: Delivery) -> Post | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cogs.groups import _stepping as stepping
 from cogs.groups._cog import Groups
 from cogs.groups._effects import GroupEffects
 from cogs.groups._posts import GroupPosts
@@ -12,4 +13,5 @@ async def setup(bot: PeerBot) -> None:
     """Add the commands and the deliveries of groups."""
     GroupEffects(bot).register()
     GroupPosts(bot).register()
+    stepping.register(bot)
     await bot.add_cog(Groups(bot))

@@ -150,6 +150,14 @@ class DropFacilitatorButton(
     """Take somebody off the list of facilitators."""
 
 
+class StepBackButton(PersistentButton, verb="groups:step-back", label=_("Step back")):
+    """Ask whether to stop looking after a group."""
+
+
+class StepBackSureButton(PersistentButton, verb="groups:step-back-sure", label=_("Step back"), style=PRIMARY):
+    """Stop looking after a group."""
+
+
 class TopicSelect(PersistentSelect, verb="groups:topic", state="[01]", value=r"[^\n]{1,40}"):
     """Show groups of one topic; the state is whether only free seats count."""
 

@@ -298,8 +298,7 @@ def _add_tended(card: Card, group: Tended, guild: Guild, reader: Reader) -> None
     card.text(f"{reader.say(_('**{name}**', name=group.name))}\n{reader.say(about)}")
     row = [room_link(guild.guild_id, group.room_id, reader)] if group.room_id is not None else []
     row += [buttons.PeopleButton(group.group_id, reader)] if group.may_act else []
-    if row:
-        card.row(*row)
+    card.row(*row, buttons.StepBackButton(group.group_id, reader))
 
 
 def _ask_lines(asks: Asks, reader: Reader) -> list[str]:

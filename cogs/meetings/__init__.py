@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from cogs.meetings import _answers as answers
+from cogs.meetings import _answers, _debriefs, _hosting
 from cogs.meetings import _letters as letters
 from cogs.meetings._cog import Meetings
 from cogs.meetings._events import NativeEvents
+from cogs.meetings._hosting_posts import HostingPosts
 from cogs.meetings._looking import Looking
+from cogs.meetings._looks import Looks
 from cogs.meetings._posts import MeetingPosts
 from peerbot import agenda, series, timetables
 from peerbot.bot import PeerBot
 
-__all__ = ["answers", "setup"]
+HANDLERS = (_answers, _debriefs, _hosting)
+"""Modules that say what buttons do: a button does nothing before its module is loaded."""
 
 
 async def setup(bot: PeerBot) -> None:
@@ -25,3 +28,7 @@ async def setup(bot: PeerBot) -> None:
     letters.register(bot)
     await bot.add_cog(Looking(bot))
     await bot.add_cog(Meetings(bot))
+    HostingPosts(bot).register()
+    looks = Looks(bot)
+    looks.register()
+    await bot.add_cog(looks)

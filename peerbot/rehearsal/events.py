@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from peerbot.rehearsal.wire import Wire
 
-GUILDS, MEMBERS, MODERATION, MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 1, 1 << 2, 1 << 9, 1 << 12
+GUILDS, MEMBERS, MODERATION, VOICE, MESSAGES, DIRECT_MESSAGES = 1 << 0, 1 << 1, 1 << 2, 1 << 7, 1 << 9, 1 << 12
 TYPING, DIRECT_TYPING, CONTENT, PRESENCES, SCHEDULED_EVENTS = 1 << 11, 1 << 14, 1 << 15, 1 << 8, 1 << 16
 # Bits 5, 17, 18 and 19, 22, 23 stand for no intent or one that Discord has taken away.
 KNOWN = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
@@ -44,6 +44,7 @@ _INTENTS: dict[str, tuple[int | None, int | None]] = {
         ("GUILD_SCHEDULED_EVENT_CREATE", "GUILD_SCHEDULED_EVENT_UPDATE", "GUILD_SCHEDULED_EVENT_DELETE"),
         (SCHEDULED_EVENTS, None),
     ),
+    "VOICE_STATE_UPDATE": (VOICE, None),
     "TYPING_START": (TYPING, DIRECT_TYPING),
     "INTERACTION_CREATE": (0, 0),
 }
@@ -88,6 +89,8 @@ _REQUIRED: dict[str, str] = {
     "GUILD_SCHEDULED_EVENT_CREATE": _SCHEDULED_EVENT,
     "GUILD_SCHEDULED_EVENT_UPDATE": _SCHEDULED_EVENT,
     "GUILD_SCHEDULED_EVENT_DELETE": _SCHEDULED_EVENT,
+    "VOICE_STATE_UPDATE": "guild_id channel_id user_id member session_id deaf mute self_deaf self_mute self_video "
+    "suppress request_to_speak_timestamp",
     "TYPING_START": "channel_id user_id timestamp",
     "INTERACTION_CREATE": "id application_id type token version attachment_size_limit entitlements "
     "authorizing_integration_owners",

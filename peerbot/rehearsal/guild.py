@@ -36,6 +36,7 @@ class Guild:
     applications: dict[int, Application] = field(default_factory=dict[int, Application])
     bans: dict[int, Wire] = field(default_factory=_objects)
     events: dict[int, Wire] = field(default_factory=_objects)
+    voice: dict[int, Wire] = field(default_factory=_objects)
 
     @property
     def name(self) -> str:
@@ -169,9 +170,20 @@ class Guild:
     def remove_member(self, user_id: int) -> None:
         """Let a member go, by themselves or kicked; overwrites for them stay, as on Discord."""
         member = self.members.pop(user_id)
+        self.voice.pop(user_id, None)
         for inside in self.thread_members.values():
             inside.pop(user_id, None)
         self._emit("GUILD_MEMBER_REMOVE", {"guild_id": str(self.id), "user": member["user"]})
+
+    def speak(self, user_id: int, channel_id: int | None) -> None:
+        """Put a member into a voice channel, or out of the one that they are in (resources/voice.mdx)."""
+        state: Wire = dict.fromkeys(("deaf", "mute", "self_deaf", "self_mute", "self_video", "suppress"), False)
+        state |= {"user_id": str(user_id), "session_id": f"{user_id:x}", "request_to_speak_timestamp": None}
+        state |= {"channel_id": str(channel_id) if channel_id is not None else None}
+        self.voice.pop(user_id, None)
+        if channel_id is not None:
+            self.voice[user_id] = state
+        self._emit("VOICE_STATE_UPDATE", state | {"guild_id": str(self.id), "member": self.members[user_id]})
 
     def ban(self, user: Wire, reason: str | None = None) -> None:
         """Put somebody out for good, whether they are a member or not; nothing happens if they are banned."""

@@ -124,6 +124,16 @@ class Person:
             raise AssertionError(f"{self} is banned from {self._guild().name}")
         self._guild().add_member(self.user)
 
+    def speaks_in(self, channel: Wire) -> None:
+        """Go into a voice channel; fails where they do not see it."""
+        if not self.can_see(channel) or channel["type"] != wire.VOICE:
+            raise AssertionError(f"{self} cannot speak in {channel.get('name')!r}")
+        self._guild().speak(self.user_id, int(channel["id"]))
+
+    def hangs_up(self) -> None:
+        """Leave the voice channel that they are in."""
+        self._guild().speak(self.user_id, None)
+
     def closes_dms(self) -> None:
         """Refuse direct messages from bots."""
         self.world.close_dms(self.user_id)

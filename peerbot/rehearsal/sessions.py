@@ -177,7 +177,8 @@ class Session:
         """
         bot_id = self.application.bot_id
         self._seen[guild.id] = sight.all_visible(guild, bot_id)
-        members = guild.members.values() if self.intents & events.PRESENCES else [guild.members[bot_id]]
+        shown = {bot_id, *guild.voice} if self.intents & events.VOICE else {bot_id}
+        members = guild.members.values() if self.intents & events.PRESENCES else [guild.members[one] for one in shown]
         return guild.wire() | {
             "joined_at": guild.members[bot_id]["joined_at"],
             "large": len(guild.members) > 50,  # noqa: PLR2004 (the least large_threshold that a client may ask for)
@@ -186,7 +187,7 @@ class Session:
             "channels": [sight.shown(guild, bot_id, one) for one in guild.channels.values()],
             "threads": [self._thread(guild, thread) for thread in guild.threads.values() if self._sees(guild, thread)],
             "presences": [],
-            "voice_states": [],
+            "voice_states": [*guild.voice.values()] if self.intents & events.VOICE else [],
             "stage_instances": [],
             "guild_scheduled_events": list(guild.events.values()),
             "soundboard_sounds": [],

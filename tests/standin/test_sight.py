@@ -6,14 +6,15 @@ import aiohttp
 import discord
 import pytest
 
+from peerbot.rehearsal import people
 from peerbot.rehearsal.application import Application
 from peerbot.rehearsal.guild import Guild
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.server import Discord
 from peerbot.rehearsal.sight import HIDDEN_NAME
-from peerbot.rehearsal.wire import CATEGORY, PUBLIC_THREAD, Wire
+from peerbot.rehearsal.wire import CATEGORY, PUBLIC_THREAD, VOICE, Wire
 from peerbot.rehearsal.world import World
-from tests.standin.conftest import Connect
+from tests.standin.conftest import Client, Connect
 
 
 @pytest.fixture
@@ -111,3 +112,26 @@ async def test_a_channel_out_of_sight_is_refused_when_asked_for_alone(
         session.get(f"{standin.url}/api/v10/channels/{secret['id']}") as answer,
     ):
         assert (answer.status, (await answer.json())["code"]) == (403, 50001)
+
+
+async def test_who_speaks_is_seen_with_the_intent_for_it_and_at_the_start(
+    connect: Connect, world: World, guild: Guild, application: Application
+) -> None:
+    room, hidden = guild.add_channel("voice", VOICE), guild.add_channel("rules")
+    maya, leo = (people.join(world, guild, name) for name in ("Maya", "Leo"))
+    maya.speaks_in(room)
+    client = await connect(Client(discord.Intents(guilds=True, voice_states=True)))
+    deaf = await connect(Client(discord.Intents(guilds=True)))
+    channel = client.guilds[0].get_channel(int(room["id"]))
+    assert isinstance(channel, discord.VoiceChannel)
+    assert list(channel.voice_states) == [maya.user_id]
+    leo.speaks_in(room)
+    member, before, after = await client.next("voice_state_update")
+    assert (member.id, before.channel, after.channel) == (leo.user_id, None, channel)
+    maya.hangs_up()
+    assert (await client.next("voice_state_update"))[2].channel is None
+    assert list(channel.voice_states) == [leo.user_id]
+    told = [deaf.happened.get_nowait() for _event in range(deaf.happened.qsize())]
+    assert "voice_state_update" not in {name for name, _args in told}
+    with pytest.raises(AssertionError, match="cannot speak"):
+        leo.speaks_in(hidden)

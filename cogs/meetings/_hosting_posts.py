@@ -1,0 +1,251 @@
+"""What is written about hosts: in the task thread, in the group's room, and to a host after a meeting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import discord
+from discord import ui
+
+from cogs import _threads as threads
+from cogs._help import help_now_button
+from cogs._outbox import Post
+from cogs.meetings import _hosting_buttons as buttons
+from cogs.meetings import _hosting_cards as drawn
+from peerbot import arrivals, board, cards, debriefs, hosting, meetings, members, reach, times
+from peerbot import setup as settings_of
+from peerbot.bot import PeerBot
+from peerbot.database import BACKGROUND
+from peerbot.dispatcher import NotNeeded, Outcome, Sent
+from peerbot.errors import MeetingUnknown
+from peerbot.hosting import ASK, LATE, Hosts
+from peerbot.models import Card, Delivery, Guild
+from peerbot.text import Reader, Text, _, mention
+
+NOBODY = discord.AllowedMentions.none()
+
+
+class HostingPosts:
+    """The messages about hosts."""
+
+    def __init__(self, bot: PeerBot) -> None:
+        self.bot = bot
+
+    def register(self) -> None:
+        """Tell the outbox what each kind says, and how a card of hosts looks."""
+        outbox = self.bot.outbox
+        outbox.step(board.READY, hosting.show)
+        outbox.step("meetings.listed", hosting.listed_anew)
+        outbox.step("meetings.let_go", hosting.let_go)
+        outbox.step(debriefs.RESTED, debriefs.rested)
+        outbox.message("meetings.cover", self.render_cover)
+        outbox.effect("meetings.cover_draw", self.draw_cover)
+        outbox.message("meetings.soon", self.render_soon)
+        outbox.message("meetings.call", self.render_call)
+        for kind in ("meetings.late", "meetings.arrived", "meetings.on_way", "meetings.nobody"):
+            outbox.message(kind, self.render_room)
+        outbox.message("meetings.talk", self.render_talk)
+        outbox.letter("meetings.debrief", self.render_debrief)
+        outbox.letter("meetings.load", self.render_load)
+        self.bot.drawings["hosts"] = self.draw_hosts
+
+    async def draw_hosts(self, card: Card, guild: Guild) -> ui.LayoutView:
+        """Return a card as it looks now."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            hosts = await hosting.hosts_of(session, guild.guild_id, cards.shows(card))
+        return drawn.hosts_card(hosts, Reader(guild.locale, guild.time_zone))
+
+    async def _called(self, guild: Guild, user_ids: Sequence[int]) -> list[int]:
+        """Return those of some people who hold the role now."""
+        server = self.bot.get_guild(guild.guild_id)
+        hold = await threads.holders(server, guild.facilitator_role_id, user_ids) if server is not None else set[int]()
+        return [user_id for user_id in user_ids if user_id in hold]
+
+    async def _asked(self, delivery: Delivery) -> tuple[Hosts, Guild, list[int]] | None:
+        """Return a meeting's hosts, its server, and whom to ask for cover."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
+            if guild is None or meeting is None:
+                return None
+            hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
+            asked = await hosting.to_be_asked(session, meeting, now=self.bot.clock.now())
+            user_ids = [members.user_id(session, member) for member in asked]
+        return hosts, guild, await self._called(guild, user_ids)
+
+    async def render_cover(self, delivery: Delivery) -> Post | None:
+        """Return the message that asks others to host, if that is still wanted."""
+        found = await self._asked(delivery)
+        if found is None:
+            return None
+        hosts, guild, called = found
+        if hosts.meeting.state != "planned" or (not hosts.wanted and hosts.user_ids):
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        words = drawn.cover_words(hosts, called, reader)
+        button = buttons.CanHostButton(f"{hosts.meeting.meeting_id}.{ASK}", reader)
+        return Post(words, [button], mentions=_calling(called))
+
+    async def draw_cover(self, delivery: Delivery) -> Outcome:
+        """Write into the messages that ask for cover what has come of it."""
+        found = await self._asked(delivery)
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            sent = await hosting.asked(session, delivery.guild_id, delivery.subject_id or 0)
+        if found is None or not sent:
+            return NotNeeded()
+        hosts, guild, called = found
+        reader = Reader(guild.locale, guild.time_zone)
+        is_open = hosts.meeting.state == "planned" and (hosts.wanted or not hosts.user_ids)
+        words = drawn.cover_words(hosts, called, reader)
+        for message in sent:
+            view = ui.View(timeout=None)
+            if is_open:
+                view.add_item(buttons.CanHostButton(f"{hosts.meeting.meeting_id}.{ASK}", reader))
+            view.stop()
+            await self._edit(message, words, view)
+        return Sent()
+
+    async def _edit(self, sent: Delivery, words: str, view: ui.View) -> None:
+        channel = self.bot.get_partial_messageable(sent.channel_id or 0, guild_id=sent.guild_id)
+        message = channel.get_partial_message(sent.message_id or 0)
+        try:
+            await message.edit(content=words, view=view, allowed_mentions=NOBODY)
+        except discord.NotFound:
+            return  # somebody deleted it
+        except discord.HTTPException as problem:
+            if problem.code != threads.THREAD_ARCHIVED:
+                raise
+            await self.bot.http.edit_channel(message.channel.id, archived=False, reason=threads.REASON)
+            await message.edit(content=words, view=view, allowed_mentions=NOBODY)
+
+    async def _meeting(self, delivery: Delivery) -> tuple[Hosts, Guild, list[int], list[int]] | None:
+        """Return the hosts of a meeting that is as it was, its server, its hosts on duty, and whom else to call."""
+        now = self.bot.clock.now()
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            meeting = await hosting.still(session, delivery)
+            if guild is None or meeting is None:
+                return None
+            hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
+            called = [members.user_id(session, each) for each in await hosting.called(session, meeting, now=now)]
+        called = await self._called(guild, called)
+        return hosts, guild, [one for one in called if one in hosts.user_ids], called
+
+    async def render_soon(self, delivery: Delivery) -> Post | None:
+        """Return the message before a meeting, which calls its hosts, or others where it has none."""
+        found = await self._meeting(delivery)
+        if found is None:
+            return None
+        hosts, guild, on_duty, called = found
+        reader = Reader(guild.locale, guild.time_zone)
+        left = round((hosts.meeting.starts_at - self.bot.clock.now()) / timedelta(minutes=1))
+        words = drawn.soon_words(hosts, called, left, reader)
+        number = hosts.meeting.meeting_id
+        row: list[ui.Item[ui.View]] = [buttons.SheetButton(number, reader), buttons.HereButton(number, reader)]
+        row += [buttons.NeedCoverButton(number, reader)]
+        if hosts.may_be_more:
+            row += [buttons.CanHostButton(f"{number}.second", reader)]
+        return Post(words, row, mentions=_calling(on_duty if hosts.user_ids else called))
+
+    async def render_call(self, delivery: Delivery) -> Post | None:
+        """Return the message that calls others because nobody is there."""
+        found = await self._meeting(delivery)
+        if found is None or found[0].meeting.here_at is not None:
+            return None
+        hosts, guild, _on_duty, called = found
+        reader = Reader(guild.locale, guild.time_zone)
+        lines = [
+            _("**{name}** has begun, and I see no facilitator there.", name=hosts.meeting.group_name),
+            _("Are you there? Press *I'm here*. Can you come? Press *I can host*."),
+            drawn.who_is_called(called),
+        ]
+        number = hosts.meeting.meeting_id
+        row: list[ui.Item[ui.View]] = [buttons.HereButton(number, reader)]
+        row += [buttons.CanHostButton(f"{number}.{LATE}", reader)]
+        return Post("\n".join(map(reader.say, lines)), row, mentions=_calling(called))
+
+    async def render_room(self, delivery: Delivery) -> Post | None:
+        """Return what a group's room is told while nobody hosts, and what came of it."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
+            if guild is None or meeting is None:
+                return None
+            view = await meetings.view(session, delivery.guild_id, meeting.meeting_id)
+            stands = await hosting.still(session, delivery) is not None
+            told = await arrivals.was_told(session, delivery)
+        lines: list[Text] = []
+        if delivery.kind == "meetings.late" and stands and view.here_at is None:
+            lines = [
+                _("Your facilitators are late. Please wait a moment. I have called others too."),
+                _("You can talk, or just be here."),
+            ]
+        elif delivery.kind == "meetings.on_way" and told and view.here_at is None:
+            lines = [_("A facilitator is on the way. They are here soon.")]
+        elif delivery.kind == "meetings.arrived" and told:
+            lines = [_("A facilitator is here now. Thank you for waiting.")]
+        elif delivery.kind == "meetings.nobody" and view.state == "cancelled" and view.why == "nobody":
+            lines = [_("I am sorry. Nobody could come to host today, so this meeting is off.")]
+            lines += [_("It is not because of you. You can stay and talk here.")]
+            if view.next_at is not None:
+                next_at = times.when(view.next_at, view.zone, Reader(guild.locale, guild.time_zone))
+                lines += [_("You meet next: {when}", when=next_at)]
+        if not lines:
+            return None
+        reader = Reader(guild.locale, guild.time_zone)
+        return Post("\n".join(map(reader.say, lines)), [help_now_button(guild.help_countries, reader)])
+
+    async def render_talk(self, delivery: Delivery) -> Post | None:
+        """Return the line that somebody would like to talk, for the others of the group who are on duty."""
+        try:
+            async with self.bot.db.read(wait=BACKGROUND) as session:
+                guild = await settings_of.find(session, delivery.guild_id)
+                person, others = await debriefs.wants_to_talk(session, delivery, now=self.bot.clock.now())
+                view = await meetings.view(session, delivery.guild_id, delivery.subject_id or 0)
+                who, user_ids = members.user_id(session, person), [members.user_id(session, each) for each in others]
+        except MeetingUnknown:
+            return None
+        if guild is None:
+            return None
+        called = await self._called(guild, user_ids)
+        reader = Reader(guild.locale, guild.time_zone)
+        lines = [_("{who} would like to talk after **{name}**.", who=mention(who), name=view.group_name)]
+        lines += [drawn.who_is_called(called)] if called else []
+        door = help_now_button(guild.help_countries, reader)
+        return Post("\n".join(map(reader.say, lines)), [door], mentions=_calling(called))
+
+    async def render_debrief(self, delivery: Delivery) -> Post | None:
+        """Return the letter that asks a host how it went."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
+            if guild is None or meeting is None or meeting.state == "cancelled":
+                return None
+            view = await meetings.view(session, delivery.guild_id, meeting.meeting_id)
+            reader = await reach.reader_of(session, delivery)
+        row = drawn.word_buttons(guild, debriefs.Said(view, frozenset()), reader)
+        words = "\n".join(map(reader.say, drawn.debrief_words(view)))
+        return Post(words, [*row, help_now_button(guild.help_countries, reader)])
+
+    async def render_load(self, delivery: Delivery) -> Post | None:
+        """Return the kind note to somebody who does much."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            reader = await reach.reader_of(session, delivery)
+        if guild is None:
+            return None
+        lines = [
+            _("You have been there for others a lot lately. Thank you."),
+            _("Rest is part of it. You can ask for cover for a meeting, be off duty, or step back. No reason needed."),
+            _("*I need cover* is on the card in the task thread. /desk has *Off duty*. /my has *Step back*."),
+            _("Only you read this. I write it seldom."),
+        ]
+        return Post("\n".join(map(reader.say, lines)), [help_now_button(guild.help_countries, reader)])
+
+
+def _calling(user_ids: Sequence[int]) -> discord.AllowedMentions:
+    """Return the permission to call these people, and nobody else."""
+    if not user_ids:
+        return NOBODY
+    return discord.AllowedMentions(everyone=False, roles=False, users=[discord.Object(one) for one in user_ids])

@@ -1,0 +1,408 @@
+"""Who hosts a meeting: the group's facilitators but those who need cover, and whoever covers for them.
+
+Two for each meeting are the wish. Needing cover needs no reason and takes no right away; any facilitator of the server
+may cover, the first to accept does, and sees the group's room until the meeting is over. Facilitators find it all on a
+card in the task thread. Rules lock the meeting's group first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import access, board, cards, deliveries, duty, meetings, members, reminders
+from peerbot.deliveries import Priority
+from peerbot.errors import CoverTaken, MeetingUnknown, NotAllowed
+from peerbot.meetings import MeetingView, Scene
+from peerbot.models import Card, Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Response
+from peerbot.rights import Actor, facilitates, guild_of, locked, require_facilitator
+from peerbot.series import AT_ONCE, UNDO
+from peerbot.setup import Agreement, agreement_of
+from peerbot.text import _
+from peerbot.types import KEEPS_KEY, insert_into
+
+AWAY, COVER = "away", "cover"
+WISH = 2
+"""Facilitators that each meeting should have; NAMI's and DBSA's groups are led by two."""
+ASK, SECOND, LATE = "ask", "second", "late"
+"""Why somebody offers to host: another asked for cover, two are the wish, or nobody is there."""
+MOST_CALLED = 12
+"""People whom one message calls."""
+LOOKED_AT = 200
+SOON = timedelta(minutes=10)
+AGAIN = timedelta(minutes=10)
+"""Within this time, somebody who asks for cover twice calls others once."""
+CARD_AHEAD = timedelta(days=8)
+"""How long before a meeting its card may be there at the earliest; groups choose at most a week."""
+MOST_PLACED = 50
+"""Cards that are placed in one transaction."""
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Who hosts a meeting, as user ids, the longest listed first; `wanted` says that cover was asked and not found.
+
+    `covered_by` is who accepted last; `on_the_way` is who offered to come when nobody was there.
+    """
+
+    meeting: MeetingView
+    user_ids: tuple[int, ...]
+    wanted: bool
+    covered_by: int | None
+    on_the_way: int | None
+
+    @property
+    def may_be_more(self) -> bool:
+        """Whether one more is welcome."""
+        return self.wanted or len(self.user_ids) < WISH
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What somebody who hosts has in hand during a meeting. Nothing of it is stored."""
+
+    meeting: MeetingView
+    agreement: Agreement
+    new: tuple[int, ...]
+    round: tuple[int, ...]
+
+
+# what facilitators press
+
+
+async def need_cover(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Hosts:
+    """Let the actor be who does not host a meeting after all, and have the others on duty asked.
+
+    Raises MeetingUnknown, or NotAllowed unless they host it.
+    """
+    _guild, group, meeting = await pressed(session, actor, meeting_id, now=now)
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    mine = await session.get(Host, (meeting_id, me.member_id)) if me is not None else None
+    listed = await session.get(Facilitator, (group.group_id, me.member_id)) if me is not None else None
+    if me is None or (listed is None and (mine is None or mine.part != COVER)):
+        raise NotAllowed(_("Only who hosts this meeting can ask for cover."))
+    await ask_cover(session, group, meeting, me, now=now)
+    return await hosts_of(session, actor.guild_id, meeting_id)
+
+
+async def ask_cover(session: AsyncSession, group: Group, meeting: Meeting, member: Member, *, now: datetime) -> None:
+    """Write down that a host of a meeting, its group locked, needs cover, and have others asked a minute later."""
+    mine = await session.get(Host, (meeting.meeting_id, member.member_id))
+    if mine is not None and mine.part == AWAY:
+        return
+    if await session.get(Facilitator, (group.group_id, member.member_id)) is not None:
+        await _put(session, meeting, member, AWAY, now)
+    elif mine is not None:  # who covered gives it back
+        await session.delete(mine)
+        await session.flush()
+        await access.follow(session, group, member.member_id, now=now)
+    await redraw(session, meeting, now=now)
+    soon = meeting.starts_at - now < AT_ONCE
+    await to_thread(
+        session, "meetings.cover", f"{key(meeting)}:{member.member_id}:{int(now.timestamp() // AGAIN.total_seconds())}",
+        meeting, now=now, due_at=now if soon else now + UNDO, not_after=meeting.ends_at, member_id=member.member_id,
+    )  # fmt: skip
+
+
+async def come_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Hosts:
+    """Let the actor host a meeting for which they had asked for cover. Raises MeetingUnknown or NotAllowed."""
+    _guild, _group, meeting = await pressed(session, actor, meeting_id, now=now)
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    mine = (Host.meeting_id == meeting_id, Host.member_id == (me.member_id if me else 0), Host.part == AWAY)
+    await session.execute(delete(Host).where(*mine))
+    await redraw(session, meeting, now=now)
+    return await hosts_of(session, actor.guild_id, meeting_id)
+
+
+async def accept(session: AsyncSession, actor: Actor, meeting_id: int, why: str, *, now: datetime) -> tuple[Hosts, int]:
+    """Let the actor host a meeting; return who hosts it, and the delivery of their access to the room (0: none needed).
+
+    Raises MeetingUnknown, NotAllowed unless they hold the role, or CoverTaken when somebody was faster.
+    """
+    _guild, group, meeting = await pressed(session, actor, meeting_id, now=now)
+    me = await members.of(session, actor.guild_id, actor.user_id, now=now, locale=actor.locale)
+    mine = await session.get(Host, (meeting_id, me.member_id))
+    listed = await session.get(Facilitator, (group.group_id, me.member_id)) is not None
+    before = await hosts_of(session, actor.guild_id, meeting_id)
+    planned = 0
+    if why == LATE:
+        if meeting.here_at is not None or before.on_the_way not in (None, actor.user_id):
+            raise CoverTaken(before.on_the_way)
+    elif listed:
+        return await come_after_all(session, actor, meeting_id, now=now), 0
+    elif mine is not None:
+        return before, 0
+    elif not before.wanted and before.user_ids and (why == ASK or len(before.user_ids) >= WISH):
+        raise CoverTaken(before.covered_by or before.user_ids[0])
+    await _put(session, meeting, me, COVER, now)
+    if not listed:
+        planned = await access.follow(session, group, me.member_id, at_once=True, now=now)
+        await _plan_end(session, meeting, now=now)
+    await redraw(session, meeting, now=now)
+    return await hosts_of(session, actor.guild_id, meeting_id), planned
+
+
+async def _put(session: AsyncSession, meeting: Meeting, member: Member, part: str, now: datetime) -> None:
+    values: dict[str, Any] = {"part": part, "at": now}
+    row = insert_into(session, Host).values(meeting_id=meeting.meeting_id, member_id=member.member_id, **values)
+    await session.execute(row.on_conflict_do_update(index_elements=["meeting_id", "member_id"], set_=values))
+    await session.get(Host, (meeting.meeting_id, member.member_id), populate_existing=True)
+
+
+async def sheet(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Sheet:
+    """Return what a host needs at hand; raise MeetingUnknown, or NotAllowed unless they host or look after the group.
+
+    It is there until an hour after the meeting.
+    """
+    guild = await guild_of(session, actor.guild_id)
+    meeting = await meetings.find(session, actor.guild_id, meeting_id)
+    if meeting is None or meeting.state == "cancelled" or now > meeting.ends_at + access.COVERED:
+        raise MeetingUnknown
+    await require_host(session, guild, meeting, actor)
+    new = select(Member).where(Member.member_id.in_(await reminders.newcomers(session, meeting)))
+    going = select(Member).join(Response, Response.member_id == Member.member_id).where(
+        Response.meeting_id == meeting_id, Response.answer == meetings.GOING
+    )  # fmt: skip
+    return Sheet(
+        await meetings.view(session, actor.guild_id, meeting_id),
+        agreement_of(guild),
+        tuple(members.user_id(session, each) for each in await session.scalars(new.order_by(Member.member_id))),
+        tuple(members.user_id(session, each) for each in await session.scalars(going.order_by(Member.member_id))),
+    )
+
+
+async def require_host(session: AsyncSession, guild: Guild, meeting: Meeting, actor: Actor) -> None:
+    """Raise NotAllowed unless the actor may host a meeting: they look after its group, or cover with the role."""
+    group = await session.get_one(Group, meeting.group_id)
+    if await facilitates(session, guild, group, actor):
+        return
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    mine = await session.get(Host, (meeting.meeting_id, me.member_id)) if me is not None else None
+    if mine is None or mine.part != COVER or guild.facilitator_role_id not in actor.role_ids:
+        raise NotAllowed(_("Only who hosts this meeting can do this."))
+
+
+async def pressed(
+    session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime
+) -> tuple[Guild, Group, Meeting]:
+    """Return a meeting that goes on or lies ahead, its group locked, to somebody who holds the role.
+
+    Raises NotAllowed or MeetingUnknown.
+    """
+    guild = await guild_of(session, actor.guild_id)
+    require_facilitator(guild, actor)
+    meeting = await meetings.find(session, actor.guild_id, meeting_id)
+    if meeting is None:
+        raise MeetingUnknown
+    group = await locked(session, actor.guild_id, meeting.group_id)
+    await session.refresh(meeting)
+    if meeting.state != "planned" or meeting.ends_at <= now:
+        raise MeetingUnknown
+    return guild, group, meeting
+
+
+# who hosts
+
+
+async def hosting(session: AsyncSession, meeting: Meeting) -> list[Member]:
+    """Return who hosts a meeting: its group's facilitators in the server but those away, then those who cover."""
+    away = select(Host.member_id).where(Host.meeting_id == meeting.meeting_id, Host.part == AWAY)
+    usual = select(Member).join(Facilitator, Facilitator.member_id == Member.member_id).where(
+        Facilitator.group_id == meeting.group_id, Member.away_since.is_(None), Member.member_id.not_in(away)
+    )  # fmt: skip
+    covers = select(Member).join(Host, Host.member_id == Member.member_id).where(
+        Host.meeting_id == meeting.meeting_id, Host.part == COVER, Member.away_since.is_(None)
+    )  # fmt: skip
+    found = [
+        *(await session.scalars(usual.order_by(Facilitator.since, Member.member_id))),
+        *(await session.scalars(covers.order_by(Host.at, Member.member_id))),
+    ]
+    return list({member.member_id: member for member in found}.values())
+
+
+async def hosts_of(session: AsyncSession, guild_id: int, meeting_id: int) -> Hosts:
+    """Return who hosts a meeting of a server, and whether cover is wanted; raise MeetingUnknown."""
+    seen = await meetings.view(session, guild_id, meeting_id)
+    meeting = await session.get_one(Meeting, meeting_id)
+    hosts = await hosting(session, meeting)
+    parts = select(Host.part, Host.at, Member).join(Member, Member.member_id == Host.member_id)
+    rows = [(part, at, member) for part, at, member in await session.execute(
+        parts.where(Host.meeting_id == meeting_id).order_by(Host.at)
+    )]  # fmt: skip
+    covers = [(at, members.user_id(session, member)) for part, at, member in rows if part == COVER]
+    late = [user_id for at, user_id in covers if at >= meeting.starts_at]
+    return Hosts(
+        seen,
+        tuple(members.user_id(session, member) for member in hosts),
+        wanted=len(rows) - len(covers) > len(covers),
+        covered_by=covers[-1][1] if covers else None,
+        on_the_way=late[0] if late else None,
+    )
+
+
+async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but: Collection[int] = ()) -> list[Member]:
+    """Return whom to call for a meeting: facilitators on duty, its group's first, of the others not always the same."""
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
+    own = set((await session.scalars(listed)).all())
+    there = await duty.in_server(session, meeting.guild_id, now=now, limit=LOOKED_AT)
+    known = {member.member_id: member for member in [*await duty.on_duty(session, meeting.group_id, now=now), *there]}
+    for member in await hosting(session, meeting):  # who covers may look after no group at all
+        if duty.is_on(member, now):
+            known.setdefault(member.member_id, member)
+    shift = meeting.meeting_id % max(len(known), 1)
+    turned = [*known.values()][shift:] + [*known.values()][:shift]
+    chosen = sorted(turned, key=lambda member: member.member_id not in own)
+    return [member for member in chosen if member.member_id not in but][:MOST_CALLED]
+
+
+async def to_be_asked(session: AsyncSession, meeting: Meeting, *, now: datetime) -> list[Member]:
+    """Return whom to ask for cover: whom to call, but who hosts already and who asked themselves."""
+    away = (await session.scalars(select(Host.member_id).where(Host.meeting_id == meeting.meeting_id))).all()
+    hosts = [member.member_id for member in await hosting(session, meeting)]
+    return await called(session, meeting, now=now, but={*away, *hosts})
+
+
+# what the task thread shows
+
+
+def key(meeting: Meeting) -> str:
+    """Return the key of what is planned once for a meeting as it is now."""
+    return f"{meeting.meeting_id}:{meeting.rev}"
+
+
+async def planned(session: AsyncSession, kind: str, meeting: Meeting) -> Delivery | None:
+    """Return what was planned of a kind for a meeting as it is now."""
+    row = select(Delivery).where(Delivery.dedupe_key == f"{meeting.guild_id}:{kind}:{key(meeting)}")
+    return await session.scalar(row)
+
+
+async def still(session: AsyncSession, delivery: Delivery) -> Meeting | None:
+    """Return the meeting of a delivery, if it is planned as it was when that was planned."""
+    meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
+    if meeting is None or meeting.state != "planned":
+        return None
+    mine = f"{delivery.guild_id}:{delivery.kind}:{key(meeting)}"
+    return meeting if f"{delivery.dedupe_key}:".startswith(f"{mine}:") else None
+
+
+async def to_thread(
+    session: AsyncSession, kind: str, name: str, meeting: Meeting, *, now: datetime, **more: Any
+) -> None:
+    """Plan a message in the task thread, or in the staff channel itself while there is no thread."""
+    guild = await guild_of(session, meeting.guild_id)
+    await deliveries.plan(
+        session, kind, name, guild_id=meeting.guild_id, now=now, priority=Priority.START, group_id=meeting.group_id,
+        channel_id=guild.task_thread_id or guild.staff_channel_id, subject_id=meeting.meeting_id, **more,
+    )  # fmt: skip
+
+
+async def redraw(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+    """Have what facilitators see of a meeting's hosts drawn again: its card, and the messages that ask for cover."""
+    await session.flush()
+    await cards.mark(session, meeting.guild_id, cards.of_hosts(meeting.meeting_id), now=now)
+    if await asked(session, meeting.guild_id, meeting.meeting_id):
+        await deliveries.plan(
+            session, "meetings.cover_draw", str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, again=True,
+            priority=Priority.CARD, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+        )  # fmt: skip
+
+
+async def asked(session: AsyncSession, guild_id: int, meeting_id: int) -> Sequence[Delivery]:
+    """Return the messages of some days that ask for cover at a meeting."""
+    group_id = select(Meeting.group_id).where(Meeting.meeting_id == meeting_id).scalar_subquery()
+    sent = select(Delivery).where(
+        Delivery.guild_id == guild_id, Delivery.kind == "meetings.cover", Delivery.group_id == group_id,
+        Delivery.subject_id == meeting_id, Delivery.message_id.is_not(None),
+    )  # fmt: skip
+    return (await session.scalars(sent.order_by(Delivery.delivery_id))).all()
+
+
+async def look_after(session: AsyncSession, group: Group, meeting: Meeting, *, now: datetime) -> None:
+    """Have facilitators shown who hosts a meeting that is near, and let who covers in; part of a meeting's turn."""
+    subject = cards.of_hosts(meeting.meeting_id)
+    if meeting.ends_at <= now:
+        await put_away(session, meeting, now=now)
+    elif _is_near(group, meeting, now) and not await cards.stands(session, meeting.guild_id, subject):
+        await board.plan(session, meeting.guild_id, now=now)
+    covers = select(Host.member_id).where(Host.meeting_id == meeting.meeting_id, Host.part == COVER)
+    member_ids = (await session.scalars(covers.order_by(Host.member_id))).all()
+    for member_id in member_ids:
+        await access.follow(session, group, member_id, now=now)
+    if member_ids:
+        await _plan_end(session, meeting, now=now)
+
+
+async def put_away(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+    """Remove the card of a meeting that has no hosts any more, because it is over or its group has closed."""
+    await cards.take_down(session, meeting.guild_id, cards.of_hosts(meeting.meeting_id), now=now)
+    await session.flush()
+
+
+async def show(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: the task thread is there, and gets the cards of meetings that are near and have none in it."""
+    thread_id = (await guild_of(session, delivery.guild_id)).task_thread_id
+    if thread_id is None:
+        return
+    coming = select(Meeting, Group).join(Group, Group.group_id == Meeting.group_id).where(
+        Meeting.guild_id == delivery.guild_id, Meeting.state == "planned", Group.state == "open",
+        Meeting.starts_at.between(now - meetings.LATELY, now + CARD_AHEAD),
+    )  # fmt: skip
+    rows = (await session.execute(coming.order_by(Meeting.starts_at, Meeting.meeting_id))).all()
+    placed = select(Card.subject).where(Card.guild_id == delivery.guild_id, Card.channel_id == thread_id)
+    there = set((await session.scalars(placed)).all())
+    near = [
+        (meeting, group)
+        for meeting, group in rows
+        if _is_near(group, meeting, now) and cards.of_hosts(meeting.meeting_id) not in there
+    ]
+    for meeting, group in near[:MOST_PLACED]:
+        name = cards.of_hosts(meeting.meeting_id)
+        await cards.place(session, group.guild_id, name, thread_id, group_id=group.group_id, now=now)
+    if len(near) > MOST_PLACED:
+        await deliveries.plan(session, board.READY, "0", guild_id=delivery.guild_id, now=now, again=True)
+
+
+async def call_hosts(session: AsyncSession, scene: Scene) -> None:
+    """Tell facilitators that a meeting begins soon."""
+    meeting = scene.meeting
+    late = meeting.starts_at + timedelta(minutes=3)
+    await to_thread(session, "meetings.soon", key(meeting), meeting, now=scene.now, not_after=late)
+
+
+async def listed_anew(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: others look after a group; who does no more needs no cover, and cards show who hosts."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    if group is None:
+        return
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)
+    coming = select(Meeting.meeting_id).where(Meeting.group_id == group.group_id, Meeting.ends_at > now)
+    gone = (Host.meeting_id.in_(coming), Host.part == AWAY, Host.member_id.not_in(listed))
+    await session.execute(delete(Host).where(*gone), execution_options={"synchronize_session": False})
+    ids = (await session.scalars(coming.where(Meeting.starts_at < now + CARD_AHEAD))).all()
+    await cards.mark(session, group.guild_id, *map(cards.of_hosts, ids), now=now)
+
+
+async def let_go(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: a meeting is over, and whoever covered no longer needs the group's room."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    covers = select(Host.member_id).where(Host.meeting_id == delivery.subject_id, Host.part == COVER)
+    for member_id in (await session.scalars(covers.order_by(Host.member_id))).all():
+        if group is not None:
+            await access.follow(session, group, member_id, now=now)
+
+
+async def _plan_end(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+    await deliveries.plan(
+        session, "meetings.let_go", str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, again=True,
+        due_at=meeting.ends_at + access.COVERED, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+    )  # fmt: skip
+
+
+def _is_near(group: Group, meeting: Meeting, now: datetime) -> bool:
+    near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
+    return near and meeting.state == "planned"

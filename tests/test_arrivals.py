@@ -1,0 +1,158 @@
+"""Whether a facilitator is at a meeting, and what is done when nobody is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from builders import GUILD, MAYA, OTHER_GUILD, ROOM, actor, facilitator, seat
+from hosted import NOW, OTHER, START, THIRD, VOICE, done, meeting, planned, turn_at
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import (
+    arrivals,
+    hosting,
+    meetings,
+)
+from peerbot import setup as settings_of
+from peerbot.database import Database
+from peerbot.errors import CoverTaken, NotValid, PeerbotError
+from peerbot.models import Delivery, Group, Host, Meeting
+
+__all__ = ["meeting"]  # pytest finds fixtures by their names here
+
+
+# whether somebody is there
+
+
+async def test_saying_that_one_is_there_is_kept_without_a_name(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        with pytest.raises(NotValid):
+            await arrivals.here(session, facilitator(), meeting.meeting_id, now=START - timedelta(hours=1))
+        at = START - timedelta(minutes=3)
+        seen = await arrivals.here(session, facilitator(), meeting.meeting_id, now=at)
+        assert seen.here_at == at
+        await arrivals.here(session, facilitator(OTHER), meeting.meeting_id, now=START)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).here_at == at
+        assert (await session.scalars(select(Host))).all() == []
+
+
+async def test_only_hosts_are_seen_in_the_voice_channel(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        assert await arrivals.in_channel(session, GUILD, VOICE, now=START) == [meeting.meeting_id]
+        assert await arrivals.in_channel(session, GUILD, VOICE + 1, now=START) == []
+        assert await arrivals.in_channel(session, OTHER_GUILD, VOICE, now=START) == []
+        assert await arrivals.in_channel(session, GUILD, VOICE, now=START - timedelta(hours=1)) == []
+        await seat(session, await session.get_one(Group, meeting.group_id), MAYA, now=NOW)
+        assert not await arrivals.seen(session, GUILD, meeting.meeting_id, [MAYA, THIRD], now=START)
+        assert not await arrivals.seen(session, OTHER_GUILD, meeting.meeting_id, [OTHER], now=START)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).here_at is None
+        assert await arrivals.seen(session, GUILD, meeting.meeting_id, [MAYA, OTHER], now=START)
+        assert await arrivals.in_channel(session, GUILD, VOICE, now=START) == []
+
+
+async def late(session: AsyncSession, meeting: Meeting, *, at: datetime | None = None) -> Delivery:
+    """Let five minutes pass with nobody there."""
+    at = at or START + arrivals.LATE
+    await turn_at(session, meeting, at)
+    (look,) = await planned(session, "meetings.look_late")
+    assert await arrivals.nobody_yet(session, look, now=at)
+    await done(session, "meetings.call")
+    await done(session, "meetings.late", message_id=9)
+    return look
+
+
+async def empty(session: AsyncSession, meeting: Meeting, **changes: datetime) -> bool:
+    """Let a quarter of an hour pass with nobody there; return whether the meeting is off."""
+    at = changes.get("at", START + arrivals.EMPTY)
+    await turn_at(session, meeting, at)
+    looks = await planned(session, "meetings.look_empty")
+    since = changes.get("since", NOW)
+    return bool(looks) and await arrivals.nobody_came(session, looks[0], looking_since=since, now=at)
+
+
+@pytest.mark.both_databases
+async def test_nobody_there_calls_others_then_cancels_and_tells(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        assert [row.channel_id for row in await planned(session, "meetings.late")] == [ROOM]
+        assert await empty(session, meeting)
+        seen = await meetings.view(session, GUILD, meeting.meeting_id)
+        assert (seen.state, seen.why) == ("cancelled", "nobody")
+        assert len(await planned(session, "meetings.tell")) == 1
+        assert len(await planned(session, "meetings.nobody")) == 1
+
+
+async def test_somebody_who_comes_ends_the_wait_and_members_are_told(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        await arrivals.here(session, facilitator(), meeting.meeting_id, now=START + timedelta(minutes=9))
+        (told,) = await planned(session, "meetings.arrived")
+        assert await arrivals.was_told(session, told)
+        assert not await empty(session, meeting)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "planned"
+
+
+async def test_somebody_on_time_is_told_to_nobody(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await arrivals.here(session, facilitator(), meeting.meeting_id, now=START)
+        await turn_at(session, meeting, START + arrivals.LATE)
+        for kind in ("meetings.arrived", "meetings.look_late", "meetings.late", "meetings.call"):
+            assert await planned(session, kind) == []
+
+
+async def test_somebody_on_the_way_keeps_the_meeting(db: Database, meeting: Meeting) -> None:
+    at = START + timedelta(minutes=7)
+    async with db.begin() as session:
+        await late(session, meeting)
+        await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.LATE, now=at)
+        await arrivals.on_the_way(session, GUILD, meeting.meeting_id, now=at)
+        assert len(await planned(session, "meetings.on_way")) == 1
+        with pytest.raises(CoverTaken):
+            await hosting.accept(session, facilitator(), meeting.meeting_id, hosting.LATE, now=at)
+        assert not await empty(session, meeting)
+
+
+async def test_a_switch_of_the_owner_keeps_empty_meetings(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        with pytest.raises(PeerbotError):
+            await settings_of.cancel_empty(session, facilitator(), wanted=False)
+        await settings_of.cancel_empty(session, actor(1, manages=True), wanted=False)
+        await late(session, meeting)
+        assert not await empty(session, meeting)
+
+
+@pytest.mark.parametrize(
+    ("called", "at", "since"),
+    [
+        (False, START + arrivals.EMPTY, NOW),
+        (True, START + arrivals.EMPTY + timedelta(minutes=3), NOW),
+        (True, START + arrivals.EMPTY, START + timedelta(minutes=8)),
+    ],
+    ids=["nobody was called", "it is found empty too late", "the bot came back after the call"],
+)
+async def test_an_outage_never_cancels_a_meeting(
+    db: Database, meeting: Meeting, *, called: bool, at: datetime, since: datetime
+) -> None:
+    async with db.begin() as session:
+        if called:
+            await late(session, meeting)
+        assert not await empty(session, meeting, at=at, since=since)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "planned"
+
+
+async def test_after_a_long_outage_nobody_is_called_any_more(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await turn_at(session, meeting, START + timedelta(minutes=12))
+        assert await planned(session, "meetings.look_late") == []
+
+
+async def test_a_meeting_that_was_moved_meanwhile_is_waited_for_at_no_one(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await turn_at(session, meeting, START + arrivals.LATE)
+        (look,) = await planned(session, "meetings.look_late")
+        moved = datetime(2026, 3, 4, 18, 30)
+        await meetings.move(session, facilitator(), meeting.meeting_id, moved, now=START + arrivals.LATE)
+        assert await arrivals.waited_for(session, look) is None
+        assert not await arrivals.nobody_yet(session, look, now=START + arrivals.LATE)
