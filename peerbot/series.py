@@ -24,10 +24,12 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
+    func,
     literal,
     literal_column,
     or_,
     select,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -293,11 +295,11 @@ async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *
     guild = await session.get(Guild, guild_id)
     if guild is None or not guild.native_events:
         return
-    for series_id, group_id in groups.items():
-        await deliveries.plan(
-            session, EVENT, str(series_id), guild_id=guild_id, now=now, again=True, priority=Priority.CARD,
-            group_id=group_id, subject_id=series_id,
-        )  # fmt: skip
+    events = [
+        deliveries.Planned(str(series_id), guild_id, now, group_id, series_id)
+        for series_id, group_id in sorted(groups.items())
+    ]
+    await deliveries.plan_many(session, EVENT, events, now=now, priority=Priority.CARD, again=True)
 
 
 @cache
@@ -371,6 +373,8 @@ async def look_at_group(session: AsyncSession, delivery: Delivery, now: datetime
     several = (await session.scalars(ahead)).all()
     shown = [cards.of_meeting(meeting.meeting_id) for meeting in several]
     await cards.mark(session, group.guild_id, cards.BOARD, *shown, now=now)
+    theirs = {meeting.series_id: meeting.group_id for meeting in several}
+    await mirror(session, group.guild_id, theirs, now=now)
     await plan_turns(session, several, now=now)
 
 
@@ -387,7 +391,14 @@ async def purge(session: AsyncSession, guild_id: int, *, now: datetime, limit: i
     )
     # By the start, which has an index; the longest meeting lasts hours.
     old = (Meeting.guild_id == guild_id, Meeting.starts_at < now - KEEP, Meeting.ends_at < now - KEEP)
-    some = select(Meeting.meeting_id).where(*old).order_by(Meeting.starts_at).limit(limit)
+    some = select(Meeting.meeting_id).where(*old).order_by(Meeting.starts_at, Meeting.meeting_id).limit(limit)
+    # A calendar takes a series for older than it was when its number of changes falls.
+    changes = select(func.sum(Meeting.rev - 1)).where(
+        Meeting.series_id == Series.series_id, Meeting.meeting_id.in_(some), Meeting.rev > 1
+    )
+    changed = select(Meeting.series_id).where(Meeting.meeting_id.in_(some), Meeting.rev > 1)
+    kept = update(Series).where(Series.guild_id == guild_id, Series.series_id.in_(changed))
+    await session.execute(kept.values(version=Series.version + changes.scalar_subquery()), execution_options=silent)
     gone = delete(Meeting).where(Meeting.meeting_id.in_(some)).returning(Meeting.meeting_id)
     deleted = len((await session.scalars(gone, execution_options=silent)).all())
     empty = (Series.guild_id == guild_id, Series.state == "ended")

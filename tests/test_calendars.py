@@ -151,6 +151,17 @@ async def test_a_file_gives_the_same_instants_as_the_database(db: Database, guil
     assert new["sequence"] > old["sequence"]
 
 
+async def test_a_sequence_never_falls_when_old_meetings_are_deleted(db: Database, guild: Guild) -> None:
+    group = await tuesdays(db)
+    async with db.begin() as session:
+        await meetings.cancel(session, facilitator(), await meeting_on(db, "2026-03-03T18:30"), now=NOW)
+    now = NOW + series.KEEP + timedelta(days=3)
+    before = events(await file_of(db, group, now=now))[0]["sequence"]
+    async with db.begin() as session:
+        assert await series.purge(session, GUILD, now=now)
+    assert events(await file_of(db, group, now=now))[0]["sequence"] == before
+
+
 async def test_a_file_of_all_groups_begins_with_what_is_not_over(db: Database, guild: Guild) -> None:
     group = await tuesdays(db, weeks=9)
     async with db.begin() as session:
