@@ -229,16 +229,16 @@ def planning_cards(reader: Reader) -> dict[str, ui.LayoutView]:
     }
 
 
-MEETING = MeetingView(
+ROOM_MEETING = MeetingView(
     1, 1, 1, "Tuesday", 9, None, "", "Sleep", NOON, NOON + timedelta(hours=1), "Europe/Berlin",
     datetime(2026, 12, 1, 13), datetime(2026, 12, 1, 13), "planned", None, 1, 3, 1, None, NOON + timedelta(days=7),
 )  # fmt: skip
-MOVED = replace(MEETING, meeting_id=2, original=datetime(2026, 12, 2, 13), channel_id=8)
-OFF = replace(MEETING, state="cancelled")
-LAST = replace(OFF, next_at=None)
-OVER = replace(MEETING, state="over")
+ROOM_MOVED = replace(ROOM_MEETING, meeting_id=2, original=datetime(2026, 12, 2, 13), channel_id=8)
+ROOM_OFF = replace(ROOM_MEETING, state="cancelled")
+LAST = replace(ROOM_OFF, next_at=None)
+OVER = replace(ROOM_MEETING, state="over")
 BOARD = tuple(Line(number, "Tuesday", NOON, number) for number in range(ON_BOARD))
-AHEAD = ((MEETING, "going"), (MOVED, "cant"), (replace(MEETING, meeting_id=3), None))
+AHEAD = ((ROOM_MEETING, "going"), (ROOM_MOVED, "cant"), (replace(ROOM_MEETING, meeting_id=3), None))
 MANY = tuple(replace(seat, group_id=seat.group_id + 10 * more) for more in range(2) for seat in SEATS)
 
 
@@ -253,24 +253,24 @@ def meetings_of(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
 
     people = {"going": [11, 12], "cant": list[int]()}
     return {
-        "meeting": card(MEETING, "", 14, 16, 17),
-        "meeting, moved": card(MOVED, "", 14),
-        "meeting with a link": card(MEETING, has_link=True),
-        "meeting with its link": card(MEETING, "https://meet.example/1"),
-        "meeting that is off": card(OFF),
+        "meeting": card(ROOM_MEETING, "", 14, 16, 17),
+        "meeting, moved": card(ROOM_MOVED, "", 14),
+        "meeting with a link": card(ROOM_MEETING, has_link=True),
+        "meeting with its link": card(ROOM_MEETING, "https://meet.example/1"),
+        "meeting that is off": card(ROOM_OFF),
         "last meeting that is off": card(LAST),
         "meeting that is over": card(OVER),
         "board": meeting_cards.board_card(BOARD, here, reader),
         "empty board": meeting_cards.board_card((), here, reader),
-        "choices": choices(MEETING, None),
-        "choices, going": choices(MEETING, "going", may_see=True),
-        "choices, can't": choices(MOVED, "cant"),
-        "choices, off": choices(OFF, "going"),
+        "choices": choices(ROOM_MEETING, None),
+        "choices, going": choices(ROOM_MEETING, "going", may_see=True),
+        "choices, can't": choices(ROOM_MOVED, "cant"),
+        "choices, off": choices(ROOM_OFF, "going"),
         "choices, over": choices(OVER, None),
-        "answered": meeting_cards.answered_card(MEETING, people, here, reader),
+        "answered": meeting_cards.answered_card(ROOM_MEETING, people, here, reader),
         "calendar file": meeting_cards.file_card(b"BEGIN", here, reader),
         "mine, meetings ahead": cards.mine_card(MANY, here, reader, ahead=AHEAD, asks=[(1, "Tuesday", 8)]),
-        "mine, all off": cards.mine_card(SEATS, here, reader, ahead=((OFF, None),)),
+        "mine, all off": cards.mine_card(SEATS, here, reader, ahead=((ROOM_OFF, None),)),
     }
 
 
