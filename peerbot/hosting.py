@@ -302,9 +302,10 @@ async def to_thread(
 
 
 async def redraw(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
-    """Have what facilitators see of a meeting's hosts drawn again: its card, and the messages that ask for cover."""
+    """Have what shows a meeting's hosts drawn again: both of its cards, and the messages that ask for cover."""
     await session.flush()
-    await cards.mark(session, meeting.guild_id, cards.of_hosts(meeting.meeting_id), now=now)
+    of_both = (cards.of_hosts(meeting.meeting_id), cards.of_meeting(meeting.meeting_id))
+    await cards.mark(session, meeting.guild_id, *of_both, now=now)
     if await asked(session, meeting.guild_id, meeting.meeting_id):
         await deliveries.plan(
             session, "meetings.cover_draw", str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, again=True,
@@ -384,7 +385,8 @@ async def listed_anew(session: AsyncSession, delivery: Delivery, now: datetime) 
     gone = (Host.meeting_id.in_(coming), Host.part == AWAY, Host.member_id.not_in(listed))
     await session.execute(delete(Host).where(*gone), execution_options={"synchronize_session": False})
     ids = (await session.scalars(coming.where(Meeting.starts_at < now + CARD_AHEAD))).all()
-    await cards.mark(session, group.guild_id, *map(cards.of_hosts, ids), now=now)
+    of_both = [of(meeting_id) for meeting_id in ids for of in (cards.of_hosts, cards.of_meeting)]
+    await cards.mark(session, group.guild_id, *of_both, now=now)
 
 
 async def let_go(session: AsyncSession, delivery: Delivery, now: datetime) -> None:

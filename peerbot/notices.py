@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, directory, meetings, members
+from peerbot import cards, directory, hosting, meetings, members
 from peerbot.errors import NotMember
 from peerbot.meetings import MeetingView, Scene
-from peerbot.models import Facilitator, Group, Host, Meeting, Member
+from peerbot.models import Group, Meeting
 from peerbot.rights import Actor, facilitates, guild_of
 
 LINK_BEFORE = timedelta(minutes=15)
@@ -61,21 +61,9 @@ async def notice(session: AsyncSession, guild_id: int, meeting_id: int, *, now: 
     """Return what a meeting's card shows now; raise MeetingUnknown."""
     meeting = await meetings.view(session, guild_id, meeting_id)
     shown = meeting.state == "planned" and meeting.starts_at - LINK_BEFORE <= now < meeting.ends_at
-    return Notice(meeting, await hosts(session, meeting), meeting.link if shown else "", bool(meeting.link))
-
-
-async def hosts(session: AsyncSession, meeting: MeetingView) -> tuple[int, ...]:
-    """Return the user ids of who looks after a meeting: the group's facilitators without who is away, and cover."""
-    parts = dict((await session.execute(
-        select(Host.member_id, Host.part).where(Host.meeting_id == meeting.meeting_id)
-    )).all())  # fmt: skip
-    listed = select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
-    people = select(Member).where(Member.member_id.in_(listed) | Member.member_id.in_(parts))
-    return tuple(
-        members.user_id(session, member)
-        for member in await session.scalars(people.order_by(Member.member_id))
-        if parts.get(member.member_id) != "away"
-    )
+    people = await hosting.hosting(session, await session.get_one(Meeting, meeting_id))
+    host_ids = tuple(members.user_id(session, each) for each in people)
+    return Notice(meeting, host_ids, meeting.link if shown else "", bool(meeting.link))
 
 
 async def show_link(session: AsyncSession, scene: Scene) -> None:

@@ -239,3 +239,15 @@ def clock_change_between(zone: str, a: datetime, b: datetime) -> timedelta:
     """Return by how much the clocks of a zone stand further on at instant `b` than at `a`; zero is false."""
     wall_a, wall_b = (at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for at in (a, b))
     return wall_b - wall_a - (b.astimezone(UTC) - a.astimezone(UTC))
+
+
+def day_of_change(zone: str, before: datetime, after: datetime) -> datetime:
+    """Return noon of the day on which clocks change between two instants that have other offsets."""
+    place = ZoneInfo(zone)
+    noon = before.astimezone(place).replace(hour=12, minute=0, tzinfo=None)
+    offset = before.astimezone(place).utcoffset()
+    while noon < after.astimezone(place).replace(tzinfo=None):
+        if noon.replace(tzinfo=place).utcoffset() != offset:
+            return noon.replace(tzinfo=place)
+        noon += timedelta(days=1)
+    return after

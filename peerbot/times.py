@@ -56,8 +56,13 @@ def day(at: datetime, zone: str, reader: Reader) -> Verbatim:
 
 def clock(at: datetime, zone: str, reader: Reader) -> Verbatim:
     """Return what clocks in a zone show at a moment: "6:30 pm", or "18:30" where that is usual."""
+    return wall_clock(at.astimezone(ZoneInfo(zone)).replace(tzinfo=None), reader)
+
+
+def wall_clock(local: datetime, reader: Reader) -> Verbatim:
+    """Return a time of day on a clock, also one that a change of clocks skips: "6:30 pm"."""
     locale = _locale(reader.locale)
-    shown = format_time(at, "short", tzinfo=ZoneInfo(zone), locale=locale).replace("\u202f", " ")
+    shown = format_time(local, "short", locale=locale).replace("\u202f", " ")
     return Verbatim(shown.lower() if locale.language == "en" else shown)
 
 

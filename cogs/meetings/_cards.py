@@ -11,6 +11,7 @@ from discord import ui
 from cogs._doors import browse_button, look_button, mine_button
 from cogs._help import help_now_button
 from cogs._interactions import Card
+from cogs._reach import RemindersButton
 from cogs.meetings import _buttons as buttons
 from peerbot import meetings, times
 from peerbot.meetings import MeetingView
@@ -155,6 +156,7 @@ def choices_card(choices: Choices, guild: Guild, reader: Reader, said: Text | No
     answers += [buttons.CantButton(key, reader)] if choices.answer != meetings.CANT else []
     answers += [buttons.TakeBackButton(key, reader)] if choices.answer is not None else []
     more: list[ui.Item[Any]] = [file, buttons.GroupFileButton(meeting.group_id, reader)]
+    more += [RemindersButton(guild.guild_id, reader)]
     more += [buttons.AnsweredButton(meeting.meeting_id, reader)] if choices.may_see else []
     return Card().boxed().text("\n".join(lines)).row(*answers).row(*more).row(mine, help_now)
 

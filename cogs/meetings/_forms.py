@@ -15,7 +15,7 @@ from discord import ui
 from cogs._interactions import Filled, form
 from cogs.meetings import _words as words
 from cogs.meetings._codes import Draft
-from peerbot import phrases
+from peerbot import phrases, times
 from peerbot.errors import NotValid
 from peerbot.phrases import PhraseRefused
 from peerbot.recurrence import Rule, instant, occurrences
@@ -213,7 +213,7 @@ def _often(reader: Reader, rule: Rule | None) -> ui.Select:
 def _length(reader: Reader, minutes: int) -> ui.Select:
     offered: set[int] = {*MINUTES, minutes} - {0}
     options = [
-        discord.SelectOption(label=reader.say(words.length(each)), value=str(each), default=each == minutes)
+        discord.SelectOption(label=reader.say(times.length(each)), value=str(each), default=each == minutes)
         for each in sorted(offered)
     ]
     return ui.Select(custom_id="minutes", options=options, required=True)

@@ -18,8 +18,9 @@ from cogs._interactions import Card
 from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _words as words
 from cogs.meetings._codes import Draft, local_code
+from peerbot import times
 from peerbot.meetings import MeetingView
-from peerbot.recurrence import Rule, clock_change_between, kind_of
+from peerbot.recurrence import Rule, clock_change_between, day_of_change, instant, kind_of
 from peerbot.series import AT_ONCE
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, harmless, n_, timestamp
 from peerbot.timetables import Plan, Preview
@@ -35,11 +36,11 @@ def echo_card(plan: Plan, preview: Preview, instead_of: int, reader: Reader, *, 
     first, *later = preview.next
     lines = [
         say(_("## {group}", group=preview.group_name)),
-        say(_("**{repeats}**, {length}", repeats=words.repeats(plan.rule, reader), length=words.length(plan.minutes))),
-        say(_("First: {when}", when=words.when(first.at, zone, reader))),
+        say(_("**{repeats}**, {length}", repeats=words.repeats(plan.rule, reader), length=times.length(plan.minutes))),
+        say(_("First: {when}", when=times.when(first.at, zone, reader))),
     ]
     if later:
-        days = say(_("; ")).join(words.day(each.at, zone, reader) for each in later)
+        days = say(_("; ")).join(times.day(each.at, zone, reader) for each in later)
         lines.append(say(_("Then: {days}", days=Verbatim(days))))
     lines += _about_clocks(preview, reader)
     lines += _about_clashes(preview, reader)
@@ -91,7 +92,7 @@ def scheduled_card(
         reader.say(_("**{group}**: {repeats}", group=group_name, repeats=words.repeats(rule, reader))),
     ]
     if first is not None:
-        lines.append(reader.say(_("Next: {when}", when=words.when(first, zone, reader))))
+        lines.append(reader.say(_("Next: {when}", when=times.when(first, zone, reader))))
     lines.append(reader.say(_("Members see it in the group's room. I remind those who want it.")))
     card = Card().boxed().text("\n".join(lines))
     return card.row(buttons.DetailsButton(series_id, reader), buttons.MeetingsButton("0.0", reader))
@@ -138,8 +139,8 @@ def move_card(view: MeetingView, to: datetime, preview: Preview, reader: Reader)
     at = preview.next[0].at
     lines = [
         reader.say(_("## Move {group}?", group=view.group_name)),
-        reader.say(_("From: {when}", when=words.words(view.starts_at, view.zone, reader))),
-        reader.say(_("To: {when}", when=words.when(at, view.zone, reader))),
+        reader.say(_("From: {when}", when=times.words(view.starts_at, view.zone, reader))),
+        reader.say(_("To: {when}", when=times.when(at, view.zone, reader))),
         *_about_clocks(preview, reader),
         *_about_clashes(preview, reader),
         *([reader.say(_("It is off now. This puts it on again."))] if view.state == "cancelled" else []),
@@ -192,21 +193,22 @@ def list_card(
 
 def name_of(view: MeetingView, reader: Reader) -> str:
     """Return how a meeting is called where it is chosen, which shows plain text: "Tuesday, Tue, Dec 1, 6:30 pm"."""
-    name = f"{view.group_name}, {words.short(view.local, reader)}"
+    name = f"{view.group_name}, {times.short(view.starts_at, view.zone, reader)}"
     return name if view.state != "cancelled" else f"{name} {reader.say(_('(off)'))}"
 
 
 def _line_of(view: MeetingView, reader: Reader, *, briefly: bool = False) -> str:
     """Return when a meeting is, how it stands, and how many answered."""
     if briefly:
-        at, soon = words.words(view.starts_at, view.zone, reader), timestamp(view.starts_at, "R")
+        at, soon = times.words(view.starts_at, view.zone, reader), timestamp(view.starts_at, "R")
         lines = [reader.say(_("{at}, {soon}", at=at, soon=soon))]
     else:
-        lines = [str(words.when(view.starts_at, view.zone, reader))]
+        lines = [str(times.when(view.starts_at, view.zone, reader))]
     if view.state == "cancelled":
         lines.append(reader.say(_("It is off.")))
     elif view.was_moved:
-        lines.append(reader.say(_("Moved from {day}.", day=Verbatim(words.short(view.original, reader)))))
+        usual = instant(view.original, view.zone)
+        lines.append(reader.say(_("Moved from {day}.", day=times.short(usual, view.zone, reader))))
     if view.state != "cancelled" and view.going + view.cant:
         coming = n_("{n} is coming", "{n} are coming", view.going)
         lines.append(reader.say(_("{coming}, {cant} can't.", coming=coming, cant=view.cant)))
@@ -237,21 +239,21 @@ def _about_clocks(preview: Preview, reader: Reader) -> list[str]:
     for each in preview.next:
         kind, day, time = (
             kind_of(each.local, zone),
-            words.day(each.at, zone, reader),
-            words.wall_clock(each.local, reader),
+            times.day(each.at, zone, reader),
+            times.wall_clock(each.local, reader),
         )
         if kind == "gap":
-            then = words.clock(each.at, zone, reader)
+            then = times.clock(each.at, zone, reader)
             text = _("On {day}, clocks jump over {time}. That one begins at {then}.", day=day, time=time, then=then)
             lines.append(reader.say(text))
         elif kind == "fold":
             lines.append(reader.say(_("On {day}, {time} comes twice. I take the first one.", day=day, time=time)))
     for before, after in pairwise(preview.next):
         if clock_change_between(zone, before.at, after.at):
-            day = words.day(words.change_day(zone, before.at, after.at), zone, reader)
-            time = words.wall_clock(after.local, reader)
+            day = times.day(day_of_change(zone, before.at, after.at), zone, reader)
+            time = times.wall_clock(after.local, reader)
             text = _("Clocks change on {day}. The meeting stays at {time} ({city}).", day=day, time=time,
-                     city=words.city(zone, reader))  # fmt: skip
+                     city=times.city(zone, reader))  # fmt: skip
             lines.append(reader.say(text))
     return lines
 
@@ -260,7 +262,7 @@ def _about_clashes(preview: Preview, reader: Reader) -> list[str]:
     """Point out what is at the same time."""
     lines: list[str] = []
     for clash in preview.clashes:
-        at = words.words(clash.starts_at, preview.zone, reader)
+        at = times.words(clash.starts_at, preview.zone, reader)
         if clash.same_group:
             text = _("Look: this group meets already on {at}.", at=at)
         else:

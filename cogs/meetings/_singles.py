@@ -18,7 +18,7 @@ from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _plan_cards as cards
 from cogs.meetings import _words as words
 from cogs.meetings._codes import parse_local
-from peerbot import directory, meetings, timetables
+from peerbot import directory, meetings, times, timetables
 from peerbot.directory import LONGEST_ID
 from peerbot.errors import MeetingUnknown, NotValid, PeerbotError
 from peerbot.meetings import CHOICES, MeetingView
@@ -97,7 +97,7 @@ async def cancel_one(answer: Answer, state: str) -> None:
         cards.told(view.starts_at, now),
     ]
     if view.next_at is not None:
-        lines.append(_("The next one: {when}", when=words.when(view.next_at, view.zone, answer.reader)))
+        lines.append(_("The next one: {when}", when=times.when(view.next_at, view.zone, answer.reader)))
     await _done(answer, lines, buttons.UndoButton(view.meeting_id, answer.reader))
 
 
@@ -160,7 +160,7 @@ async def skip(answer: Answer, state: str, filled: Filled) -> None:
         view = await meetings.view(session, actor.guild_id, off[-1].meeting_id)
         plan = await timetables.plan_of(session, actor, series_id, now=now)
     coming = occurrences(plan.rule, plan.first, view.zone, after=view.starts_at, limit=1)
-    dates = [words.day(each.starts_at, view.zone, answer.reader) for each in off]
+    dates = [times.day(each.starts_at, view.zone, answer.reader) for each in off]
     between = _("{a} to {b}", a=dates[0], b=dates[-1])
     lines = [
         n_("**{group}**: {n} meeting is off.", "**{group}**: {n} meetings are off.", len(off), group=view.group_name),
@@ -168,7 +168,7 @@ async def skip(answer: Answer, state: str, filled: Filled) -> None:
         cards.told(off[0].starts_at, now),
     ]
     if coming:
-        lines.append(_("Then it goes on: {when}", when=words.when(coming[0].at, view.zone, answer.reader)))
+        lines.append(_("Then it goes on: {when}", when=times.when(coming[0].at, view.zone, answer.reader)))
     undo = f"{series_id}.{first:%Y%m%d}.{last:%Y%m%d}"
     await _done(answer, lines, buttons.UnskipButton(undo, answer.reader))
 
@@ -239,7 +239,7 @@ async def move(answer: Answer, state: str) -> None:
         view = await meetings.view(session, actor.guild_id, meeting_id)
     lines = [
         _("**{group}** is moved.", group=view.group_name),
-        _("Now: {when}", when=words.when(view.starts_at, view.zone, answer.reader)),
+        _("Now: {when}", when=times.when(view.starts_at, view.zone, answer.reader)),
         cards.told(min(before, view.starts_at), now),
     ]
     await _done(answer, lines, buttons.UndoButton(meeting_id, answer.reader))
@@ -258,7 +258,7 @@ async def undo(answer: Answer, state: str) -> None:
         view = await meetings.view(session, actor.guild_id, int(state))
     lines = [
         _("**{group}** is on again.", group=view.group_name),
-        _("When: {when}", when=words.when(view.starts_at, view.zone, answer.reader)),
+        _("When: {when}", when=times.when(view.starts_at, view.zone, answer.reader)),
     ]
     await _done(answer, lines)
 
@@ -295,7 +295,7 @@ async def _page(answer: Answer, page: int, group_id: int) -> discord.ui.LayoutVi
 
 
 def _words_of(view: MeetingView, reader: Reader) -> str:
-    return words.words(view.starts_at, view.zone, reader)
+    return times.words(view.starts_at, view.zone, reader)
 
 
 async def _done(answer: Answer, lines: list[Text], *ways: discord.ui.Item[Any]) -> None:

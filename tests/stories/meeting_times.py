@@ -6,31 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from discord import ui
 from sqlalchemy import select
 
-from cogs._help import help_now_button
-from cogs._interactions import Card
 from peerbot import timetables
-from peerbot.bot import PeerBot
 from peerbot.models import Group, Meeting
 from peerbot.recurrence import Rule
 from peerbot.rehearsal.people import Person
 from peerbot.rights import Actor
-from peerbot.text import Reader
 from tests.stories.stage import Stage
 
 NEW_YORK = ZoneInfo("America/New_York")
-
-
-def plain_cards(bot: PeerBot) -> None:
-    """Let cards of meetings be drawn, for a story that is not about them."""
-
-    async def draw(*_: Any) -> ui.LayoutView:
-        return Card().text("A card").row(help_now_button("", Reader()))
-
-    for kind in ("board", "meeting"):
-        bot.drawings.setdefault(kind, draw)
 
 
 def facilitator(stage: Stage, person: Person | None = None) -> Actor:

@@ -11,7 +11,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.seen import Seen, Shown
 from tests.stories.correspondence import threads_of, until
-from tests.stories.meeting_times import before, change, meet, plain_cards
+from tests.stories.meeting_times import before, change, meet
 from tests.stories.stage import Stage
 
 REMINDER = "**Tuesday meeting**: "
@@ -24,7 +24,6 @@ TEST = "This is a test."
 async def group(empty_stage: Stage) -> Stage:
     """It is noon in New York, and there is a group."""
     stage = empty_stage
-    stage.prepares.append(plain_cards)
     await stage.start()
     await stage.set_up()
     await stage.new_group()

@@ -6,20 +6,15 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from discord import ui
 from sqlalchemy import select
 
-from cogs._help import help_now_button
-from cogs._interactions import Card as RowCard
 from peerbot import meetings, members, timetables
-from peerbot.bot import PeerBot
-from peerbot.models import Card, Group, Guild, Membership
+from peerbot.models import Group, Membership
 from peerbot.recurrence import Rule
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.seen import Seen
 from peerbot.rehearsal.wire import VOICE, Wire
 from peerbot.rights import Actor
-from peerbot.text import Reader
 from tests.stories.hellos import board, said
 from tests.stories.stage import Stage
 
@@ -27,26 +22,9 @@ ZONE = ZoneInfo("America/New_York")
 NAME = "Tuesday meeting"
 
 
-def plain(bot: PeerBot) -> None:
-    """Let cards of which these stories say nothing look plain, and members be told nothing."""
-
-    async def draw(_card: Card, _guild: Guild) -> ui.LayoutView:
-        return RowCard().row(help_now_button("", Reader()))
-
-    async def tell(_session: object, _delivery: object, _now: object) -> None:
-        """Tell nobody."""
-
-    for kind in ("board", "meeting"):
-        bot.drawings.setdefault(kind, draw)
-    bot.outbox.steps.setdefault("meetings.tell", tell)
-
-
 @pytest.fixture
 async def weekly(stage: Stage) -> Stage:
     """It is noon in New York, and Ana's group meets at half past six tomorrow, and weekly from then on, by voice."""
-    assert stage.bot is not None
-    stage.prepares.append(plain)
-    plain(stage.bot)
     now = stage.clock.now().astimezone(ZONE)
     noon = datetime.combine(now.date() + timedelta(days=1), now.time().replace(12, 0, 0, 0), ZONE)
     stage.clock.move(noon - now)

@@ -201,7 +201,8 @@ async def test_my_shows_the_next_meetings_with_answers_and_leads_to_choices(meet
     label = next(each for each in seen.labels if each.endswith((" am", " pm")))
     choices = await meets.maya.press(seen, label)
     assert choices.labels == [
-        "Going", "Can't", "Calendar file", "All dates as a file", "My groups", "Help now",
+        "Going", "Can't", "Calendar file", "All dates as a file", "Change reminders", "My groups",
+        "Help now",
     ]  # fmt: skip
     await meets.maya.press(choices, "Can't")
     assert "Your answer: can't" in await meets.maya.slash("/my")
