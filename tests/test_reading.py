@@ -307,6 +307,15 @@ def cards_of_hosts(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
     }
 
 
+def desk_cards(reader: Reader) -> dict[str, ui.LayoutView]:
+    return {
+        "desk": desk.desk_card(Desk((*TASKS, ASKED), 3, None, 2), reader, ROOM_LATER),
+        "desk, off duty": desk.desk_card(Desk((), 0, NOON, 1), reader),
+        "desk, practice": desk.practice_card("start", reader),
+        "desk, sure": desk.sure_card(TASK, reader),
+    }
+
+
 def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     here = guild()
     page = Page((VIEW, FULL), 1, has_more=True)
@@ -360,10 +369,7 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
         "saying hello": cards.mine_card(SAYING_HELLO, here, reader, asks=[(1, "Tuesday", 8)]),
         "asked": cards.mine_card((), here, reader, asks=[(1, "Tuesday", 8)]),
         "take back": hello_cards.take_back_card(SAYING_HELLO[0], here, reader),
-        "desk": desk.desk_card(Desk((*TASKS, ASKED), 3, None, 2), reader, ROOM_LATER),
-        "desk, off duty": desk.desk_card(Desk((), 0, NOON, 1), reader),
-        "desk, practice": desk.practice_card("start", reader),
-        "desk, sure": desk.sure_card(TASK, reader),
+        **desk_cards(reader),
         **meetings_of(here, reader),
         **planning_cards(reader),
         **cards_of_hosts(here, reader),

@@ -19,16 +19,12 @@ from peerbot.rehearsal.server import serve
 from peerbot.rehearsal.wire import Wire
 from peerbot.rehearsal.world import World
 from tests.conftest import settings_for
-from tests.stories.stage import Stage
+from tests.stories.stage import DEFAULT, Stage
 
 THREADS = Bit.CREATE_PRIVATE_THREADS | Bit.CREATE_PUBLIC_THREADS | Bit.SEND_MESSAGES_IN_THREADS
 BASICS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY
 NEEDED = int(BASICS | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES | THREADS)
 USUAL = int(BASICS | Bit.USE_APPLICATION_COMMANDS | Bit.SEND_MESSAGES_IN_THREADS)
-
-
-DEFAULT = 0
-"""A message that somebody wrote; Discord's own lines have other types (resources/message.mdx)."""
 
 
 def mentioned(message: Wire) -> str:

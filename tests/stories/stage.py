@@ -30,6 +30,9 @@ from peerbot.rehearsal.server import Discord
 from peerbot.rehearsal.wire import Wire
 from peerbot.rehearsal.world import World
 
+DEFAULT = 0
+"""A message that somebody wrote; Discord's own lines have other types (resources/message.mdx)."""
+
 
 @dataclass
 class Stage:
@@ -197,8 +200,8 @@ class Stage:
         return card
 
     def told(self) -> list[Seen]:
-        """Return what facilitators were told in the staff channel, the oldest first."""
-        return self.posted(self.staff)
+        """Return what facilitators were told in the staff channel, the oldest first; not that a thread was begun."""
+        return [seen for seen in self.posted(self.staff) if seen.wire["type"] == DEFAULT]
 
     @property
     def bot_role(self) -> Wire:
