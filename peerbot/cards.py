@@ -7,6 +7,7 @@ is not doubled), drawing is an effect (so it may run twice).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -107,7 +108,12 @@ async def take_down(session: AsyncSession, guild_id: int, subject: str, *, now: 
 
 async def mark(session: AsyncSession, guild_id: int, *subjects: str, now: datetime) -> None:
     """Have cards redrawn, as far as they are posted."""
-    wanted = {"guild_id": guild_id, "subjects": subjects}
+    await mark_everywhere(session, [guild_id], *subjects, now=now)
+
+
+async def mark_everywhere(session: AsyncSession, guild_ids: Sequence[int], *subjects: str, now: datetime) -> None:
+    """Have cards of several servers redrawn, as far as they are posted."""
+    wanted = {"guild_ids": guild_ids, "subjects": subjects}
     for card, state, ended_at in (await session.execute(_shown(), wanted)).all():
         drawn_at = now if state == deliveries.LEASED else ended_at  # it may be being drawn at this moment
         spacing = OLD_SPACING if now - posted_at(card.message_id or 0) > OLD else SPACING
@@ -115,7 +121,7 @@ async def mark(session: AsyncSession, guild_id: int, *subjects: str, now: dateti
             session,
             "card.draw",
             str(card.card_id),
-            guild_id=guild_id,
+            guild_id=card.guild_id,
             now=now,
             due_at=now if drawn_at is None else max(now, drawn_at + spacing),
             priority=Priority.CARD,
@@ -133,7 +139,7 @@ def _shown() -> Executable:
     return (
         select(Card, Delivery.state, Delivery.ended_at)
         .outerjoin(Delivery, Delivery.dedupe_key == key)
-        .where(Card.guild_id == bindparam("guild_id"), Card.message_id.is_not(None), wanted)
+        .where(Card.guild_id.in_(bindparam("guild_ids", expanding=True)), Card.message_id.is_not(None), wanted)
         .order_by(Card.card_id)
     )
 

@@ -19,8 +19,10 @@ from zoneinfo import TZPATH
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    Row,
     String,
     and_,
+    bindparam,
     cast,
     delete,
     exists,
@@ -32,6 +34,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from peerbot import cards, deliveries
 from peerbot.deliveries import Priority
@@ -71,15 +74,32 @@ WAS = "was %Y%m%dT%H%M"
 """What `told` says of a meeting whose instant has changed while its wall time did not: when it was."""
 
 
+_NEEDED = (
+    Series.series_id,
+    Series.guild_id,
+    Series.group_id,
+    Series.rule,
+    Series.first_local,
+    Series.zone,
+    Series.tz_version,
+    Series.minutes,
+    Series.made_until,
+)
+"""What making meetings reads of a series: a row of it takes a fifth of the time of an object."""
+
+
 async def extend(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
     """Step: once a day, make the meetings of a server that have come near, look at zones anew, delete what is old."""
     guild = await guild_of(session, delivery.guild_id)
     zone = guild.time_zone
     behind, stale = _behind(now), or_(Series.zone != zone, Series.tz_version != tz_version(zone))
     some = await _locked(session, or_(behind, stale), guild_id=guild.guild_id, limit=CHUNK)
-    anew = [each for each in some if _is_stale(each, zone)]
-    await make(session, [each for each in some if each not in anew], until=now + AHEAD, now=now)
-    await recompute(session, anew, zone, now=now)
+    anew = [each.series_id for each in some if (each.zone, each.tz_version) != (zone, tz_version(zone))]
+    await make(session, [each for each in some if each.series_id not in anew], until=now + AHEAD, now=now)
+    if anew:
+        theirs = select(Series).where(Series.series_id.in_(anew)).order_by(Series.series_id)
+        several = await session.scalars(theirs.execution_options(populate_existing=True))
+        await recompute(session, several.all(), zone, now=now)
     gone = await purge(session, guild.guild_id, now=now)
     again = timedelta() if len(some) == CHUNK or gone == PURGED else LOOK
     await look_again(session, guild.guild_id, now=now, due_at=now + again)
@@ -119,14 +139,10 @@ def _behind(now: datetime) -> ColumnElement[bool]:
     return Series.made_until < now + AHEAD - LOOK
 
 
-def _is_stale(series: Series, zone: str) -> bool:
-    return (series.zone, series.tz_version) != (zone, tz_version(zone))
-
-
 async def _locked(
     session: AsyncSession, which: ColumnElement[bool], *, guild_id: int | None, limit: int
-) -> Sequence[Series]:
-    """Return some active series, their groups locked before them, as presses do it, in one order."""
+) -> Sequence[Row[Any]]:
+    """Return what making needs of some active series, their groups locked, as presses do it, in one order."""
     where = [Series.state == literal_column("'active'"), which]
     where += [Series.guild_id == guild_id] if guild_id is not None else []
     some = select(Series.series_id, Series.group_id).where(*where).order_by(Series.made_until).limit(limit)
@@ -136,8 +152,8 @@ async def _locked(
     groups = {group_id for _series_id, group_id in found}
     theirs = select(Group.group_id).where(Group.group_id.in_(groups)).order_by(Group.group_id)
     await session.execute(theirs.with_for_update(key_share=True))
-    still = select(Series).where(Series.series_id.in_([series_id for series_id, _group_id in found]), *where)
-    return (await session.scalars(still.order_by(Series.series_id).execution_options(populate_existing=True))).all()
+    still = select(*_NEEDED).where(Series.series_id.in_([series_id for series_id, _group_id in found]), *where)
+    return (await session.execute(still.order_by(Series.series_id))).all()
 
 
 async def recompute(session: AsyncSession, several: Sequence[Series], zone: str, *, now: datetime) -> None:
@@ -269,25 +285,31 @@ def standing(meeting: Meeting) -> str:
     return "cancelled" if meeting.state == "cancelled" else meeting.moved_local or ""
 
 
-async def make(session: AsyncSession, several: Sequence[Series], *, until: datetime, now: datetime) -> None:
+async def make(session: AsyncSession, several: Sequence[Series | Row[Any]], *, until: datetime, now: datetime) -> None:
     """Make the meetings of some series up to a moment, at least two, and have each looked after in its time."""
-    rows: list[dict[str, Any]] = []
+    await session.flush()
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
+    reached: list[dict[str, Any]] = []
     for series in several:
         if series.made_until < until:
-            rows += [_row(series, each, now) for each in _to_make(series, until, now)]
-    await session.flush()
-    if rows:
-        turns = [
-            deliveries.Planned(str(meeting_id), guild_id, max(starts_at - FIRST_TURN, now), group_id, meeting_id)
-            for meeting_id, guild_id, group_id, starts_at in await session.execute(
-                _making(session.get_bind().dialect.name), rows
-            )
-        ]
-        await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
-        for guild_id in sorted({row["guild_id"] for row in rows}):
-            await cards.mark(session, guild_id, cards.BOARD, now=now)
-            theirs = {series.series_id: series.group_id for series in several if series.guild_id == guild_id}
-            await mirror(session, guild_id, theirs, now=now)
+            coming, made_until = _to_make(series, until, now)
+            reached.append({"of": series.series_id, "until": made_until})
+            rows |= {(series.series_id, row["original_local"]): row for row in _rows(series, coming, now)}
+            if isinstance(series, Series):
+                set_committed_value(series, "made_until", made_until)
+    if reached:
+        await session.execute(_reaching(), reached)
+    if not rows:
+        return
+    made = await session.execute(_making(session.get_bind().dialect.name), list(rows.values()))
+    turns = [_first_turn(meeting_id, rows[series_id, local], now) for meeting_id, series_id, local in made]
+    await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
+    servers = sorted({row["guild_id"] for row in rows.values()})
+    await cards.mark_everywhere(session, servers, cards.BOARD, now=now)
+    mirroring = select(Guild.guild_id).where(Guild.guild_id.in_(servers), Guild.native_events.is_(True))
+    for guild_id in (await session.scalars(mirroring.order_by(Guild.guild_id))).all():
+        theirs = {series.series_id: series.group_id for series in several if series.guild_id == guild_id}
+        await mirror(session, guild_id, theirs, now=now)
 
 
 async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *, now: datetime) -> None:
@@ -306,13 +328,23 @@ async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *
 def _making(engine: str) -> Executable:
     """Return the statement that makes meetings; those that are there stay as they are."""
     columns = Meeting.__table__.c
-    insert = insert_for(engine, Meeting.__table__)
+    # In the statement: what the model says would be worked out and sent for each row.
+    insert = insert_for(engine, Meeting.__table__).values(
+        state=literal_column("'planned'"), rev=literal_column("1"), told=literal_column("''")
+    )
     once = insert.on_conflict_do_nothing(index_elements=["series_id", "original_local"])
-    return once.returning(columns.meeting_id, columns.guild_id, columns.group_id, columns.starts_at)
+    return once.returning(columns.meeting_id, columns.series_id, columns.original_local)
 
 
-def _to_make(series: Series, until: datetime, now: datetime) -> list[Occurrence]:
-    """Return what a series has up to a moment and is not made yet, at least two; note how far it is made then."""
+@cache
+def _reaching() -> Executable:
+    """Return the statement that notes how far series are made."""
+    series = Series.__table__
+    return update(series).where(series.c.series_id == bindparam("of")).values(made_until=bindparam("until"))
+
+
+def _to_make(series: Series | Row[Any], until: datetime, now: datetime) -> tuple[list[Occurrence], datetime]:
+    """Return what a series has up to a moment and is not made yet, at least two, and how far it is made then."""
     begin = max(series.made_until, now)
     most = max((until - begin).days, 0) + AT_LEAST + 1
     rule, first = Rule.parse(series.rule), parse(series.first_local)
@@ -324,20 +356,28 @@ def _to_make(series: Series, until: datetime, now: datetime) -> list[Occurrence]
     if len(coming) >= AT_LEAST:
         # Looked at again when fewer than two would be ahead; until then nobody need look at it.
         made_until = min(made_until, coming[-AT_LEAST].at + AHEAD - LOOK)
-    series.made_until = made_until
-    return coming
+    return coming, made_until
 
 
-def _row(series: Series, each: Occurrence, now: datetime) -> dict[str, Any]:
-    return {
-        "series_id": series.series_id,
-        "guild_id": series.guild_id,
-        "group_id": series.group_id,
-        "original_local": each.local.strftime(LOCAL),
-        "starts_at": each.at,
-        "ends_at": each.at + timedelta(minutes=series.minutes),
-        "turned_at": now,
-    }
+def _rows(series: Series | Row[Any], coming: Sequence[Occurrence], now: datetime) -> list[dict[str, Any]]:
+    lasts = timedelta(minutes=series.minutes)
+    return [
+        {
+            "series_id": series.series_id,
+            "guild_id": series.guild_id,
+            "group_id": series.group_id,
+            "original_local": each.local.strftime(LOCAL),
+            "starts_at": each.at,
+            "ends_at": each.at + lasts,
+            "turned_at": now,
+        }
+        for each in coming
+    ]
+
+
+def _first_turn(meeting_id: int, row: dict[str, Any], now: datetime) -> deliveries.Planned:
+    due_at = max(row["starts_at"] - FIRST_TURN, now)
+    return deliveries.Planned(str(meeting_id), row["guild_id"], due_at, row["group_id"], meeting_id)
 
 
 async def end_series(session: AsyncSession, series: Series, *, now: datetime, why: str) -> None:
