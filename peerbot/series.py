@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     Row,
+    Select,
     String,
     and_,
     bindparam,
@@ -92,8 +93,8 @@ async def extend(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     """Step: once a day, make the meetings of a server that have come near, look at zones anew, delete what is old."""
     guild = await guild_of(session, delivery.guild_id)
     zone = guild.time_zone
-    behind, stale = _behind(now), or_(Series.zone != zone, Series.tz_version != tz_version(zone))
-    some = await _locked(session, or_(behind, stale), guild_id=guild.guild_id, limit=CHUNK)
+    here = {"guild_id": guild.guild_id, "zone": zone, "rules": tz_version(zone)}
+    some = await _locked(session, "here", now=now, limit=CHUNK, given=here)
     anew = [each.series_id for each in some if (each.zone, each.tz_version) != (zone, tz_version(zone))]
     await make(session, [each for each in some if each.series_id not in anew], until=now + AHEAD, now=now)
     if anew:
@@ -130,30 +131,44 @@ async def look_everywhere(session: AsyncSession, guild_ids: Collection[int], *, 
 
 async def materialise(session: AsyncSession, *, now: datetime, guild_id: int | None = None, limit: int = CHUNK) -> int:
     """Make meetings of some series that are not made far enough ahead; return of how many."""
-    found = await _locked(session, _behind(now), guild_id=guild_id, limit=limit)
+    which, given = ("all", {}) if guild_id is None else ("behind here", {"guild_id": guild_id})
+    found = await _locked(session, which, now=now, limit=limit, given=given)
     await make(session, found, until=now + AHEAD, now=now)
     return len(found)
 
 
-def _behind(now: datetime) -> ColumnElement[bool]:
-    return Series.made_until < now + AHEAD - LOOK
-
-
 async def _locked(
-    session: AsyncSession, which: ColumnElement[bool], *, guild_id: int | None, limit: int
+    session: AsyncSession, which: str, *, now: datetime, limit: int, given: dict[str, Any]
 ) -> Sequence[Row[Any]]:
-    """Return what making needs of some active series, their groups locked, as presses do it, in one order."""
-    where = [Series.state == literal_column("'active'"), which]
-    where += [Series.guild_id == guild_id] if guild_id is not None else []
-    some = select(Series.series_id, Series.group_id).where(*where).order_by(Series.made_until).limit(limit)
-    found = (await session.execute(some)).all()
+    """Return what making needs of some active series, their groups locked, as presses do it, in one order.
+
+    Those that are not made far enough ahead: of "all" servers or "behind here"; or "here", also what is of other zones.
+    """
+    looking, locking, reading = _looks(which)
+    given = given | {"edge": now + AHEAD - LOOK}
+    found = (await session.execute(looking, given | {"most": limit})).all()
     if not found:
         return []
-    groups = {group_id for _series_id, group_id in found}
-    theirs = select(Group.group_id).where(Group.group_id.in_(groups)).order_by(Group.group_id)
-    await session.execute(theirs.with_for_update(key_share=True))
-    still = select(*_NEEDED).where(Series.series_id.in_([series_id for series_id, _group_id in found]), *where)
-    return (await session.execute(still.order_by(Series.series_id))).all()
+    await session.execute(locking, {"groups": list({group_id for _series_id, group_id in found})})
+    return (await session.execute(reading, given | {"ids": [series_id for series_id, _group_id in found]})).all()
+
+
+@cache
+def _looks(which: str) -> tuple[Executable, Executable, Executable]:
+    """Return the statements that find series, lock their groups, and read of them what still holds then."""
+    due: ColumnElement[bool] = Series.made_until < bindparam("edge")
+    if which == "here":
+        due = or_(due, Series.zone != bindparam("zone"), Series.tz_version != bindparam("rules"))
+    where = [Series.state == literal_column("'active'"), due]
+    where += [] if which == "all" else [Series.guild_id == bindparam("guild_id")]
+    looking = select(Series.series_id, Series.group_id).where(*where).order_by(Series.made_until)
+    theirs = select(Group.group_id).where(Group.group_id.in_(bindparam("groups", expanding=True)))
+    still = select(*_NEEDED).where(Series.series_id.in_(bindparam("ids", expanding=True)), *where)
+    return (
+        looking.limit(bindparam("most")),
+        theirs.order_by(Group.group_id).with_for_update(key_share=True),
+        still.order_by(Series.series_id),
+    )
 
 
 async def recompute(session: AsyncSession, several: Sequence[Series], zone: str, *, now: datetime) -> None:
@@ -306,8 +321,7 @@ async def make(session: AsyncSession, several: Sequence[Series | Row[Any]], *, u
     await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
     servers = sorted({row["guild_id"] for row in rows.values()})
     await cards.mark_everywhere(session, servers, cards.BOARD, now=now)
-    mirroring = select(Guild.guild_id).where(Guild.guild_id.in_(servers), Guild.native_events.is_(True))
-    for guild_id in (await session.scalars(mirroring.order_by(Guild.guild_id))).all():
+    for guild_id in (await session.scalars(_mirroring(), {"servers": servers})).all():
         theirs = {series.series_id: series.group_id for series in several if series.guild_id == guild_id}
         await mirror(session, guild_id, theirs, now=now)
 
@@ -322,6 +336,13 @@ async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *
         for series_id, group_id in sorted(groups.items())
     ]
     await deliveries.plan_many(session, EVENT, events, now=now, priority=Priority.CARD, again=True)
+
+
+@cache
+def _mirroring() -> Select[int]:
+    """Return the query for those of some servers that want Discord's own events."""
+    here = Guild.guild_id.in_(bindparam("servers", expanding=True))
+    return select(Guild.guild_id).where(here, Guild.native_events.is_(True)).order_by(Guild.guild_id)
 
 
 @cache
