@@ -57,7 +57,7 @@ FIRST_TURN = timedelta(days=8)
 TURN, EXTEND, TELL = "meetings.turn", "meetings.extend", "meetings.tell"
 EVENT = "meetings.event"
 """The effect by which the next meeting of a series stands among Discord's own events."""
-CHUNK = 50
+CHUNK = 100
 """Series that are looked at in one transaction, so that nobody waits long for the database."""
 UNDO = timedelta(minutes=1)
 """How long a change can be undone before anyone is told."""

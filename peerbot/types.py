@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -21,19 +22,29 @@ class UTCDateTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(DateTime(timezone=True))
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        # What SQLAlchemy writes for SQLite, in a third of the time: there are six to a meeting that is made.
+        return self._as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def _as_text(self, value: datetime | None) -> str | None:
+        return None if value is None else _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise TypeError("a naive datetime cannot be stored")
-        if value.tzinfo is not UTC:
-            value = value.astimezone(UTC)
+        value = _in_utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise TypeError("a naive datetime cannot be stored")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def insert_into(session: AsyncSession, table: Any) -> sqlite.Insert:
