@@ -15,7 +15,7 @@ from sqlalchemy import func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, meetings, reach
-from peerbot.deliveries import CANCELLED, PENDING, Planned, Priority
+from peerbot.deliveries import CANCELLED, LEASED, PENDING, Planned, Priority
 from peerbot.meetings import CANT, MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response, Series
 from peerbot.quiet import after_quiet
@@ -69,6 +69,12 @@ class _About:
     def key(self) -> str:
         return ".".join([str(self.more), *(_base36(meeting_id) + knew for meeting_id, knew in self.changes.items())])
 
+    def and_then(self, later: _About) -> _About:
+        """Return both in one, for somebody who has read neither."""
+        changes = {**later.changes, **self.changes}
+        beyond = max(len(changes) - MOST, 0)
+        return _About(dict(list(changes.items())[:MOST]), max(self.more, later.more) + beyond)
+
     @classmethod
     def of(cls, dedupe_key: str) -> _About:
         more, *changes = dedupe_key.rsplit(":", 1)[1].split(".")
@@ -97,7 +103,9 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         return
     about = _About(knew, len(changed) - len(knew))
     readers = await _readers(session, group, [meeting.meeting_id for meeting in changed])
-    waiting = await _take_back_waiting(session, series.series_id, [member_id for member_id, _zone in readers], now)
+    member_ids = [member_id for member_id, _zone in readers]
+    waiting = await _take_back_waiting(session, series.series_id, member_ids, now)
+    on_their_way = await _on_their_way(session, series.series_id, member_ids)
     letters: dict[str, list[Planned]] = {NEWS: [], NEWS_NOW: []}
     for member_id, zone in readers:
         mine = await _together(session, waiting[member_id], about) if member_id in waiting else about
@@ -109,7 +117,9 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
             Planned(
                 f"{series.series_id}:{_base36(int(now.timestamp()))}:{member_id}:{mine.key()}", group.guild_id, now,
                 group.group_id, series.series_id, member_id, not_after=last_at,
-                collapse=_collapse(series.series_id, member_id),
+                collapse=next(
+                    (each for each in _collapse(series.series_id, member_id) if each not in on_their_way), None
+                ),
             )
         )  # fmt: skip
     for kind, several in letters.items():
@@ -137,16 +147,32 @@ async def _take_back_waiting(
     session: AsyncSession, series_id: int, member_ids: Sequence[int], now: datetime
 ) -> dict[int, _About]:
     """Take back letters about a series that nobody has read yet; return what they were about."""
-    keys = [_collapse(series_id, member_id) for member_id in member_ids]
     pending = Delivery.state == literal_column(str(PENDING))
     taken = (
         update(Delivery)
-        .where(pending, Delivery.collapse_key.in_(keys), Delivery.channel_id.is_(None))  # else it may have been sent
+        .where(pending, Delivery.collapse_key.in_(_keys(series_id, member_ids)))
+        .where(Delivery.channel_id.is_(None))  # else it may have been sent
         .values(state=CANCELLED, ended_at=now, problem="overtaken")
-        .returning(Delivery.member_id, Delivery.dedupe_key)
+        .returning(Delivery.delivery_id, Delivery.member_id, Delivery.dedupe_key)
         .execution_options(synchronize_session=False)
     )
-    return {member_id or 0: _About.of(key) for member_id, key in await session.execute(taken)}
+    found: dict[int, _About] = {}
+    for _delivery_id, member_id, key in sorted((await session.execute(taken)).all()):
+        one, first = _About.of(key), found.get(member_id or 0)
+        found[member_id or 0] = one if first is None else first.and_then(one)
+    return found
+
+
+async def _on_their_way(session: AsyncSession, series_id: int, member_ids: Sequence[int]) -> set[str]:
+    """Return the collapse keys of letters that are being sent, or may have been: none of them may be overtaken.
+
+    Discord may not have taken such a letter yet, and what it says would be lost.
+    """
+    found = set[str]()
+    for state in (PENDING, LEASED):  # one by one: each has an index of its own
+        which = (Delivery.state == literal_column(str(state)), Delivery.collapse_key.in_(_keys(series_id, member_ids)))
+        found |= {key or "" for key in await session.scalars(select(Delivery.collapse_key).where(*which))}
+    return found
 
 
 async def _together(session: AsyncSession, unread: _About, about: _About) -> _About:
@@ -181,8 +207,13 @@ def _told_at(meeting: Meeting, zone: str) -> datetime:
     return instant(parse(told), zone)
 
 
-def _collapse(series_id: int, member_id: int) -> str:
-    return f"news:{series_id}:{member_id}"
+def _collapse(series_id: int, member_id: int) -> list[str]:
+    """Return the keys by which waiting letters are found: more than one, for those that may not be overtaken."""
+    return [f"news:{series_id}:{member_id}{more}" for more in ("", ":1", ":2")]
+
+
+def _keys(series_id: int, member_ids: Sequence[int]) -> list[str]:
+    return [key for member_id in member_ids for key in _collapse(series_id, member_id)]
 
 
 def _base36(number: int) -> str:

@@ -11,9 +11,9 @@ from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_gro
 from passing import Came, Passing
 from sqlalchemy import select
 
-from peerbot import groups, meetings, news, reach, series, timetables
+from peerbot import deliveries, groups, meetings, news, reach, series, timetables
 from peerbot.database import Database
-from peerbot.models import Group, Guild, Meeting, Series
+from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Rule
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -210,3 +210,27 @@ async def test_another_time_zone_of_the_server_is_told_where_it_changes_the_mome
     assert who(told) == [FACILITATOR, MAYA, LEO]
     assert said(told)[0] == ("03-03", "planned", news.OTHER_ZONE)
     assert await tuesdays.told(timedelta(hours=12)) == []
+
+
+async def test_a_letter_that_may_be_sent_already_is_not_overtaken_by_what_changes_next(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    told: list[set[str]] = []
+    for number, meeting_id in enumerate(tuesdays.ids[:2]):
+        at = NOW + number * 5 * MINUTE
+        async with db.begin() as session:
+            await meetings.cancel(session, facilitator(), meeting_id, now=at)
+            tell = await session.scalar(select(Delivery).where(Delivery.kind == series.TELL))
+            assert tell is not None
+            await news.tell(session, tell, at + MINUTE)
+            for letter in await session.scalars(select(Delivery).where(Delivery.kind == news.NEWS)):
+                letter.channel_id = 5  # it was addressed, and Discord did not say what became of it
+    async with db.begin() as session:
+        sent = await deliveries.claim(session, now=NOW + HOUR, owner="1", limit=99)
+    for each in (row for row in sent if row.kind == news.NEWS):
+        async with db.read() as session:
+            letter = await news.letter(session, each, now=NOW + HOUR)
+            assert letter is not None
+            told.append({f"{each.member_id} {change.meeting.meeting_id}" for change in letter.changes})
+    assert len(set().union(*told)) == 2 * 3
+    assert sum(map(len, told)) == 2 * 3
