@@ -168,8 +168,8 @@ async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan
     if plan.group_id != series.group_id:
         raise MeetingUnknown
     await _follow_zone(session, series, now=now)
-    coming = _coming(plan, series.zone, now, 1)
-    if not _comes_then(series, plan, coming[0].local, now):
+    keeps_time = (series.rule, series.first_local) == (plan.rule.text(), plan.first.strftime(LOCAL))
+    if not keeps_time and not _comes_then(series, plan, _coming(plan, series.zone, now, 1)[0].local, now):
         off = {_day_of(each): each for each in await future(session, series, now, state="cancelled") if _is_skip(each)}
         await end_series(session, series, now=now, why="ended")
         made = await _store(session, group, plan, now=now)
@@ -183,12 +183,26 @@ async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan
     for meeting in ahead:
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
     await touch_all(session, ahead, now=now)
+    await _redraw_begun(session, series, now=now)
     for meeting in await future(session, series, now, state="cancelled"):
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
     if ends_otherwise:
         await _end_at(session, series, plan.rule.until, now=now)
     await session.flush()
     return series
+
+
+async def _redraw_begun(session: AsyncSession, series: Series, *, now: datetime) -> None:
+    """Have the card of a meeting that goes on show the new place: people may be waiting at the old one."""
+    begun = select(Meeting.meeting_id).where(
+        Meeting.series_id == series.series_id,
+        Meeting.state == "planned",
+        Meeting.starts_at <= now,
+        Meeting.ends_at > now,
+    )
+    shown = [cards.of_meeting(meeting_id) for meeting_id in await session.scalars(begun)]
+    if shown:
+        await cards.mark(session, series.guild_id, *shown, now=now)
 
 
 def _comes_then(series: Series, plan: Plan, next_local: datetime, now: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,10 +13,10 @@ from conftest import settings_for
 from sqlalchemy import event, select
 from timetabling import NOW, TUESDAYS, meetings_of, pending, plan, run_due, tuesdays
 
-from peerbot import groups, meetings, series, timetables
+from peerbot import cards, groups, meetings, series, timetables
 from peerbot.database import Database, connect
 from peerbot.errors import GroupUnknown, MeetingUnknown, NotAllowed, NotValid
-from peerbot.models import Guild, Series
+from peerbot.models import Card, Guild, Series
 from peerbot.recurrence import Rule
 
 LONG_AGO, FAR_AHEAD = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59)
@@ -97,7 +98,7 @@ async def test_days_without_a_meeting_are_no_days_to_skip(db: Database, guild: G
         made = await tuesdays(session)
         with pytest.raises(NotValid):
             await timetables.skip(session, facilitator(), made.series_id, first, last, now=NOW)
-        assert len(await meetings_of(session)) == 2
+        assert {each.state for each in await meetings_of(session)} == {"planned"}
 
 
 async def test_a_year_without_meetings_costs_as_many_queries_as_a_week(
@@ -133,6 +134,26 @@ async def test_what_does_not_concern_the_time_keeps_the_meetings(db: Database, g
         assert [each.meeting_id for each in await meetings_of(session)] == ids
         assert {each.ends_at - each.starts_at for each in await meetings_of(session)} == {timedelta(minutes=90)}
         assert not await pending(session, series.TELL), "nobody is written to about a topic"
+
+
+@pytest.mark.parametrize("rule", [TUESDAYS, Rule("once")])
+async def test_another_link_stands_at_once_on_the_card_of_a_meeting_that_goes_on(
+    db: Database, guild: Guild, rule: Rule
+) -> None:
+    now = datetime(2026, 3, 3, 17, 31, tzinfo=UTC)
+    async with db.begin() as session:
+        made = await tuesdays(session, rule=rule, link="https://a.org/wrong")
+        first, *_ = await meetings_of(session)
+        of_it = cards.of_meeting(first.meeting_id)
+        session.add(Card(guild_id=GUILD, subject=of_it, group_id=made.group_id, channel_id=5, posts=1, message_id=6))
+        await session.flush()
+        shown = await timetables.plan_of(session, facilitator(), made.series_id, now=now)
+        assert not await pending(session, "card.draw")
+        other = replace(shown, link="https://a.org/right")
+        same = await timetables.change(session, facilitator(), made.series_id, other, now=now)
+        assert (same.series_id, same.link) == (made.series_id, "https://a.org/right")
+        assert len(await pending(session, "card.draw")) == 1
+        assert first.rev == 1, "whoever is looked for there is still looked for"
 
 
 async def test_another_time_is_another_series_and_skipped_days_stay_off(db: Database, guild: Guild) -> None:
