@@ -121,6 +121,7 @@ class PeerBot(commands.AutoShardedBot):
         self.dispatcher = Dispatcher(db, clock, self.outbox, owner=owner)
         self.presence = Presence(db, owner, self._in_touch)
         self.presence.changed = self._stands
+        self._following: asyncio.Task[None] | None = None
         self._identifies_at_once = 1
         self._last_bucket = 0
 
@@ -136,6 +137,8 @@ class PeerBot(commands.AutoShardedBot):
             log.warning("The database does not answer yet.")
         self.presence.start()
         self.dispatcher.start(self.courier)
+        if self.settings.clock_offset_file is not None:
+            self._following = asyncio.create_task(self.clock.follow(), name="clock")
 
     async def _begin_request(self, _session: object, _context: object, params: aiohttp.TraceRequestStartParams) -> None:
         if not params.url.path.startswith(UNCOUNTED):
@@ -175,6 +178,8 @@ class PeerBot(commands.AutoShardedBot):
 
     async def leave_work(self) -> None:
         """Finish what is in flight, and leave the rest and the answering to others."""
+        if self._following is not None:
+            self._following.cancel()
         await asyncio.gather(self.dispatcher.stop(), self.presence.stop())
 
 

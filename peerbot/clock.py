@@ -6,9 +6,13 @@ rehearsal can let a week pass. Real monotonic time (leases of three seconds, rat
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+FOLLOWS = 0.2
+"""Seconds between two looks at a clock that another process moves."""
 
 
 class Clock:
@@ -44,6 +48,18 @@ class Clock:
             partial = self._offset_file.with_suffix(".part")
             partial.write_text(str(self._offset.total_seconds()))
             partial.replace(self._offset_file)
+        self._tell()
+
+    async def follow(self) -> None:
+        """Tell everyone who watches when another process moves this clock, until cancelled."""
+        known = self.offset
+        while True:
+            await asyncio.sleep(FOLLOWS)  # noqa: TID251 - the pause between two looks at the file
+            if self.offset != known:
+                known = self.offset
+                self._tell()
+
+    def _tell(self) -> None:
         for watcher in list(self._watchers):
             watcher()
 

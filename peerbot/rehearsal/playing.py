@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from peerbot.rehearsal import people
 from peerbot.rehearsal.application import Application
@@ -19,6 +21,20 @@ BASICS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY
 BOT_NEEDS = BASICS | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES | THREADS
 EVERYONE_HAS = BASICS | Bit.USE_APPLICATION_COMMANDS | Bit.SEND_MESSAGES_IN_THREADS
 READY_WITHIN = 30.0
+PATIENCE = 20.0
+"""Real seconds for what the bot does by itself."""
+HERE = ZoneInfo("America/New_York")
+BEFORE_CLOCKS_CHANGE = timedelta(days=20)
+"""How long before clocks change where the server is, at noon, the tour begins: on a Monday, 13 days before its part
+about meetings, which begins on the day before one."""
+
+
+def first_moment(now: datetime) -> datetime:
+    """Return when the tour begins, so that clocks change in the middle of what it tells."""
+    noon = now.astimezone(HERE).replace(hour=12, minute=0, second=0, microsecond=0) + BEFORE_CLOCKS_CHANGE
+    while (noon + timedelta(days=1)).utcoffset() == noon.utcoffset():
+        noon += timedelta(days=1)
+    return (noon + timedelta(days=1) - BEFORE_CLOCKS_CHANGE).astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,14 @@ class Cast:
         await bot.launch(self.discord.url, self.application.token)
         await self.discord.world.until(self._is_ready, READY_WITHIN, what="the bot to come online")
         await self.discord.world.settle(READY_WITHIN)
+
+    def move_to(self, hour: int, minute: int = 0, *, days: int = 0) -> None:
+        """Let time pass until the clock shows this where the server is, the next time or some days after it."""
+        clock = self.discord.world.clock
+        here = clock.now().astimezone(HERE)
+        then = datetime.combine(here.date(), here.time().replace(hour, minute, 0, 0), HERE)
+        then += timedelta(days=1) if then <= here else timedelta()
+        clock.move((then + timedelta(days=days)).astimezone(UTC) - clock.now())
 
     def room(self, name: str) -> Wire:
         """Return the channel with this name."""

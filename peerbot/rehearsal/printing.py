@@ -23,6 +23,7 @@ WIDTH = 72
 _ESCAPED = re.compile(r"\\([^0-9A-Za-z\s])")
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 _ITALIC = re.compile(r"(?<!\w)\*([^*\s][^*]*)\*(?!\w)")
+_STRUCK = re.compile(r"~~(.+?)~~")
 _MENTION = re.compile(r"<(@&|@|#)(\d+)>")
 _TIME = re.compile(r"<t:(\d+)(?::(\w))?>")
 _KEPT = "\ue000"  # stands for an escaped sign while markdown is read
@@ -82,7 +83,7 @@ class Printer:
         for mark, style in (("## ", "bold"), ("### ", "bold"), ("-# ", "dim")):
             if line.startswith(mark):
                 line = f"[{style}]{line.removeprefix(mark)}[/]"
-        line = _ITALIC.sub(r"[italic]\1[/]", _BOLD.sub(r"[bold]\1[/]", line))
+        line = _STRUCK.sub(r"[strike]\1[/]", _ITALIC.sub(r"[italic]\1[/]", _BOLD.sub(r"[bold]\1[/]", line)))
         for sign in kept:
             line = line.replace(_KEPT, escape(sign), 1)
         return Text.from_markup(line)
@@ -91,9 +92,8 @@ class Printer:
         """Return a timestamp as a client shows it to somebody in UTC (reference.mdx, "Message Formatting")."""
         at, style = datetime.fromtimestamp(int(time[1]), UTC), time[2] or "f"
         if style == "R":
-            hours = round((at - self.world.clock.now()).total_seconds() / 3600)
-            return "just now" if hours == 0 else f"in {hours} hours" if hours > 0 else f"{-hours} hours ago"
-        return at.strftime({"D": "%d %B %Y", "d": "%d/%m/%Y", "t": "%H:%M"}.get(style, "%d %B %Y %H:%M"))
+            return _away((at - self.world.clock.now()).total_seconds())
+        return at.strftime(_STYLES.get(style, "%d %B %Y %H:%M"))
 
     def _name(self, mention: re.Match[str]) -> str:
         kind, thing_id = mention[1], int(mention[2])
@@ -105,6 +105,20 @@ class Printer:
             return f"@{roles[0]['name'] if roles else 'role'}"
         channel = self.world.channels.get(thing_id)
         return f"#{channel['name'] if channel else 'gone'}"
+
+
+_STYLES = {"F": "%A, %d %B %Y %H:%M", "D": "%d %B %Y", "d": "%d/%m/%Y", "t": "%H:%M"}
+_UNITS = (("day", 24 * 3600.0), ("hour", 3600.0), ("minute", 60.0))
+
+
+def _away(seconds: float) -> str:
+    """Return how far away a moment is, as a client says it."""
+    for unit, length in _UNITS:
+        number = round(abs(seconds) / length)
+        if abs(seconds) >= length * 0.9:
+            many = f"{number} {unit}{'s' if number != 1 else ''}"
+            return f"in {many}" if seconds > 0 else f"{many} ago"
+    return "just now"
 
 
 _BUTTONS = "\ue001"  # begins a line that is made of buttons

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from peerbot.clock import Clock
 from peerbot.rehearsal.ground import StillBusy
-from peerbot.rehearsal.playing import BotProcess, Cast
+from peerbot.rehearsal.playing import BotProcess, Cast, first_moment
 from peerbot.rehearsal.printing import Printer
 from peerbot.rehearsal.seen import NoAnswer
 from peerbot.rehearsal.server import Discord, serve
@@ -28,7 +28,9 @@ async def rehearse(console: Console, bot: BotProcess, folder: Path, *, stay: boo
     With `stay`, keep everything running after it until `stopping` is set, which also ends a tour under way. `folder`
     holds the database, the clock and the bot's log.
     """
-    world = World(Clock(folder / "clock-offset"))
+    clock = Clock(folder / "clock-offset")
+    clock.move(first_moment(clock.now()) - clock.now())
+    world = World(clock)
     async with serve(world) as discord:
         cast = Cast.assemble(discord)
         paper = Printer(console, world)

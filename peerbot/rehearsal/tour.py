@@ -20,6 +20,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.playing import BotProcess, Cast
 from peerbot.rehearsal.printing import Printer
 from peerbot.rehearsal.seen import Seen, Shown
+from peerbot.rehearsal.tour_meetings import Meetings
 from peerbot.rehearsal.tour_promises import Promises
 from peerbot.rehearsal.wire import Wire
 
@@ -57,6 +58,7 @@ class Tour:
             self.kill,
             self.after_the_restart,
             Promises(self.cast, self.bot, self.paper).play,
+            Meetings(self.cast, self.paper, self.database.parent).play,
             self.stolen_database,
         ):
             await step()

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from peerbot.rehearsal.people import Person
-from peerbot.rehearsal.playing import BotProcess, Cast
+from peerbot.rehearsal.playing import PATIENCE, BotProcess, Cast
 from peerbot.rehearsal.printing import Printer
 from peerbot.rehearsal.seen import Seen, Shown
 from peerbot.rehearsal.wire import PRIVATE_THREAD, Wire
 
-HERE = ZoneInfo("America/New_York")
 WALK, GARDEN = "Morning walk", "Quiet garden"
-PATIENCE = 20.0
-"""Real seconds for what the bot does by itself; it looks at a clock that was moved every five."""
 OFFER = "A seat is free for you"
 
 
@@ -55,14 +51,14 @@ class Promises:
         """A seat frees at night: it is kept, and told in the morning."""
         cast, paper = self.cast, self.paper
         paper.chapter("A seat gets free at eleven at night")
-        self._move_to(23)
+        self.cast.move_to(23)
         await self._leave(cast.kim)
         paper.tell("[bold]Kim[/] leaves. Sam is asleep.")
         mine = await self._until_my(cast.sam, OFFER)
         paper.show("Sam", mine)
         paper.check("The seat is kept for Sam: /my shows it.", holds=OFFER in mine)
         paper.check("No message woke him.", holds=not self._offers(cast.sam.inbox))
-        self._move_to(8)
+        self.cast.move_to(8)
         paper.tell("Eight in the morning.")
         (letter,) = await self._arrived(cast.sam)
         paper.show("Sam", letter)
@@ -79,7 +75,7 @@ class Promises:
         cast.tom.closes_dms()
         await self._through(cast.tom, "Wait in line")
         paper.tell("[bold]Tom[/] waits behind Lee. He takes no direct messages from bots.")
-        self._move_to(12)
+        self.cast.move_to(12)
         await self._leave(cast.sam)
         (letter,) = await self._arrived(cast.lee)
         paper.tell("[bold]Sam[/] leaves. [bold]Lee[/] is asked, and has no strength to answer for two days.")
@@ -155,7 +151,7 @@ class Promises:
         cast, paper = self.cast, self.paper
         paper.chapter("Two days without the bot")
         before = len(self._offers(cast.lee.inbox))
-        self._move_to(23)
+        self.cast.move_to(23)
         await self._leave(cast.tom)
         paper.tell(
             "At eleven at night [bold]Tom[/] leaves. The seat is Lee's to take; the message waits for the morning."
@@ -163,7 +159,7 @@ class Promises:
         await self._until_my(cast.lee, OFFER)
         await self.bot.stop()
         cast.discord.world.clock.move(timedelta(days=2))
-        self._move_to(12)
+        self.cast.move_to(12)
         paper.tell("The machine that the bot runs on is out of order for two days and a half.")
         await cast.start(self.bot)
         letters = await self._arrived(cast.lee, before + 1)
@@ -222,11 +218,3 @@ class Promises:
 
     def _greetings(self, room: Wire) -> int:
         return sum("Someone new is here" in seen for seen in self.cast.ana.sees(room))
-
-    def _move_to(self, hour: int) -> None:
-        """Let time pass until this hour of the day where the server is."""
-        clock = self.cast.discord.world.clock
-        here = clock.now().astimezone(HERE)
-        then = datetime.combine(here.date(), here.time().replace(hour=hour, minute=0, second=0, microsecond=0), HERE)
-        then += timedelta(days=1) if then <= here else timedelta()
-        clock.move(then.astimezone(clock.now().tzinfo) - clock.now())
