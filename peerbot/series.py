@@ -360,7 +360,7 @@ def _making(engine: str) -> Executable:
 @cache
 def _reaching() -> Executable:
     """Return the statement that notes how far series are made."""
-    series = Series.__table__
+    series: Any = Series.__table__
     return update(series).where(series.c.series_id == bindparam("of")).values(made_until=bindparam("until"))
 
 

@@ -24,7 +24,7 @@ MAIN_LINES = ("DTSTART", "SUMMARY", "UID", "SEQUENCE", "RECURRENCE-ID", "STATUS"
 
 @dataclass
 class Meetings:
-    """A facilitator says "tuesdays 6:30 pm" once, and the right people hear of the right meeting at the right moment."""
+    """A facilitator says "tuesdays 6:30 pm" once, and the right people hear of the right meeting."""
 
     cast: Cast
     paper: Printer
