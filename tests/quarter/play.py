@@ -1,0 +1,289 @@
+"""A script played: the real bot with a real database against the stand-in, and what was received in the end.
+
+Time goes from one moment at which something is due to the next, as it does where nobody moves a clock; while the bot is
+stopped it is moved on at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from peerbot import deliveries, groups, meetings, reach, reminders, timetables
+from peerbot import setup as settings_of
+from peerbot.config import Settings
+from peerbot.database import BACKGROUND
+from peerbot.models import Meeting
+from peerbot.recurrence import Rule
+from peerbot.rehearsal import people
+from peerbot.rehearsal.people import Person
+from peerbot.rehearsal.permissions import Bit
+from peerbot.rehearsal.server import Discord
+from peerbot.rehearsal.wire import PRIVATE_THREAD
+from peerbot.rights import Actor
+from peerbot.series import LOCAL
+from tests.quarter.script import Downtime, Script, Trouble, group_name
+from tests.quarter.truth import Action
+from tests.quarter.walls import Pattern
+from tests.stories.stage import Stage
+
+BASICS = Bit.VIEW_CHANNEL | Bit.SEND_MESSAGES | Bit.READ_MESSAGE_HISTORY
+THREADS = Bit.CREATE_PRIVATE_THREADS | Bit.CREATE_PUBLIC_THREADS | Bit.SEND_MESSAGES_IN_THREADS
+NEEDED = int(BASICS | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES | THREADS)
+USUAL = int(BASICS | Bit.USE_APPLICATION_COMMANDS | Bit.SEND_MESSAGES_IN_THREADS)
+AGREED = "1.1"
+TOGETHER = timedelta(seconds=5)
+"""What is due within so short a time is let go at once, to play faster."""
+ROUTES = (
+    ("POST", "/channels/{}/messages"), ("GET", "/channels/{}/messages"), ("PATCH", "/channels/{}/messages/{}"),
+    ("POST", "/users/@me/channels"), ("POST", "/channels/{}/threads"), ("PUT", "/channels/{}/thread-members/{}"),
+    ("PATCH", "/channels/{}"), ("PUT", "/channels/{}/permissions/{}"), ("DELETE", "/channels/{}/permissions/{}"),
+)  # fmt: skip
+"""What fails while Discord is away."""
+FAULTS: dict[Trouble, dict[str, Any]] = {
+    "429": {"status": 429, "retry_after": 0.01},
+    "503": {"status": 503},
+    "lost before": {"drop": "before"},
+    "lost after": {"drop": "after"},
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as somebody reads it: to a person (by direct message or in their thread), or (None) in a group's room."""
+
+    at: datetime
+    who: str | None
+    group: int | None
+    by: str
+    text: str
+
+
+def set_stage(discord: Discord, settings: Settings, begin: datetime) -> Stage:
+    """Return a stage with a server and nobody on it but whom a stage needs, at this moment, the bot not yet started."""
+    world = discord.world
+    world.clock.move(begin - world.clock.now())  # before anything has an id, which tells when it was made
+    guild = world.guild("Harbour", owner="Olive")
+    guild.edit_role(guild.id, permissions=str(USUAL))
+    application = world.application("peerbot")
+    guild.install(application, NEEDED)
+    role = guild.add_role("Facilitators", int(Bit.MANAGE_EVENTS))
+    panel, staff = guild.add_channel("find-a-group"), guild.add_channel("staff")
+    olive = people.owner(world, guild)
+    given = settings.model_copy(update={"discord_url": discord.url})
+    return Stage(discord, given, world.clock, application, guild, role, panel, staff, *[olive] * 7)
+
+
+class Play:
+    """One script on one stage."""
+
+    def __init__(self, script: Script, stage: Stage) -> None:
+        self.script = script
+        self.stage = stage
+        self.persons: dict[str, Person] = {}
+        self.group_ids: dict[int, int] = {}
+        self.away = False
+
+    async def run(self) -> list[Received]:
+        """Play the script to its end; return what was received, the oldest first."""
+        try:
+            await self._play()
+            return self._read()
+        finally:
+            await self.stage.stop()
+
+    async def _play(self) -> None:
+        script, stage = self.script, self.stage
+        await stage.start()
+        await self._open()
+        events: list[tuple[datetime, int, Any]] = [(each.at, 1, each) for each in script.actions]
+        events += [(each.begin, 2, each) for each in script.downtimes]
+        events += [(each.end, 3, each) for each in script.downtimes]
+        events += [(at, 4, trouble) for at, trouble in script.troubles]
+        for at, order, event in sorted(events, key=lambda each: each[:2]):
+            await self._until(at)
+            if isinstance(event, Action):
+                await self._do(event)
+            elif isinstance(event, Downtime):
+                await (self._goes(event) if order == 2 else self._comes_back(event))
+            elif not self.away:
+                stage.discord.faults.next("POST", "/channels/{}/messages", **FAULTS[event])
+        await self._until(script.end)
+
+    async def _open(self) -> None:
+        script, stage = self.script, self.stage
+        for name in script.people:
+            roles = [stage.facilitators] if name.startswith("Host") else []
+            self.persons[name] = people.join(stage.world, stage.guild, name, *roles)
+        owner = Actor(stage.guild.id, stage.olive.user_id, locale="en-US", manages=True)
+        async with self._begin() as session:
+            await settings_of.save(
+                session, owner, facilitator_role_id=int(stage.facilitators["id"]), locale="en-US",
+                panel_channel_id=int(stage.panel["id"]), staff_channel_id=int(stage.staff["id"]),
+                time_zone=script.zone, now=stage.clock.now(),
+            )  # fmt: skip
+        details = {"about": "For adults.", "topic": "Rest", "meets_by": "text", "capacity": "15"}
+        for group, host in script.facilitators.items():
+            async with self._begin() as session:
+                words = groups.Details.checked(name=group_name(group), **details)
+                made, _room = await groups.create(session, self._actor(host), words, now=stage.clock.now())
+                self.group_ids[group] = made.group_id
+            await stage.world.settle()
+        for name, habits in script.people.items():
+            await self._settle_habits(name, habits.by, habits.zone if habits.has_own_zone else "")
+
+    async def _settle_habits(self, name: str, by: str, zone: str) -> None:
+        async with self._begin() as session:
+            now = self.stage.clock.now()
+            await reach.choose(session, self._actor(name), by, is_here=True, now=now)
+            await reach.set_zone(session, self._actor(name), zone, is_here=True, now=now)
+        await self.stage.world.settle()
+
+    def _begin(self) -> Any:
+        assert self.stage.db is not None
+        return self.stage.db.begin(wait=BACKGROUND)
+
+    def _actor(self, name: str) -> Actor:
+        roles = frozenset({int(self.stage.facilitators["id"])}) if name.startswith("Host") else frozenset[int]()
+        return Actor(self.stage.guild.id, self.persons[name].user_id, locale="en-US", role_ids=roles)
+
+    # time
+
+    async def _until(self, then: datetime) -> None:
+        """Let time pass, stopping where something is due."""
+        stage = self.stage
+        while stage.db is not None:
+            async with stage.db.read(wait=BACKGROUND) as session:
+                due = await deliveries.next_due(session)
+            now = stage.clock.now()
+            if due is None or due + TOGETHER >= then:
+                break
+            stage.clock.move(max(due + TOGETHER - now, timedelta(seconds=1)))
+            await stage.world.settle(30)
+        if then > stage.clock.now():
+            stage.clock.move(then - stage.clock.now())
+        if stage.db is not None:
+            await stage.world.settle(30)
+
+    async def _goes(self, downtime: Downtime) -> None:
+        if downtime.kind == "stopped":
+            await self.stage.stop()
+            return
+        self.away = True
+        for method, path in ROUTES:
+            self.stage.discord.faults.next(method, path, status=503, times=10**9)
+
+    async def _comes_back(self, downtime: Downtime) -> None:
+        if downtime.kind == "stopped":
+            await self.stage.start()
+            await self.stage.world.settle(30)
+            return
+        self.away = False
+        self.stage.discord.faults.clear()
+
+    # what people do
+
+    async def _do(self, action: Action) -> None:
+        async with self._begin() as session:
+            await self._rule(session, action, self._actor(action.who), self.stage.clock.now())
+        await self.stage.world.settle(30)
+
+    async def _rule(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
+        group_id = self.group_ids[action.group]
+        match action.what:
+            case "join":
+                if not action.who.startswith("Host"):
+                    await groups.sign_up(session, actor, group_id, agreed=AGREED, now=now)
+                if action.minutes:
+                    await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
+            case "leave":
+                await groups.leave(session, actor, group_id, now=now)
+            case "choose":
+                await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
+            case "cant" | "going":
+                meeting = await self._meeting(session, action)
+                await meetings.respond(session, actor, meeting.meeting_id, action.what, now=now)
+            case "cancel" | "move" | "undo":
+                meeting = await self._meeting(session, action)
+                if action.what == "cancel":
+                    await meetings.cancel(session, actor, meeting.meeting_id, now=now)
+                elif action.what == "undo":
+                    await meetings.undo(session, actor, meeting.meeting_id, now=now)
+                else:
+                    assert action.to is not None
+                    await meetings.move(session, actor, meeting.meeting_id, action.to, now=now)
+            case _:
+                await self._rule_of_series(session, action, actor, now)
+
+    async def _rule_of_series(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
+        group_id = self.group_ids[action.group]
+        if action.what == "series":
+            await timetables.create(session, actor, self._plan(action), now=now)
+            return
+        newest = select(Meeting.series_id).where(Meeting.group_id == group_id).order_by(Meeting.series_id.desc())
+        series_id = (await session.scalars(newest.limit(1))).one()
+        if action.what == "change":
+            await timetables.change(session, actor, series_id, self._plan(action), now=now)
+        elif action.what == "end":
+            await timetables.end(session, actor, series_id, now=now)
+        elif action.what == "go on":
+            await timetables.go_on(session, actor, series_id, now=now)
+        else:
+            rule = timetables.skip if action.what == "skip" else timetables.unskip
+            await rule(session, actor, series_id, _day(action.original), _day(action.to), now=now)
+
+    def _plan(self, action: Action) -> timetables.Plan:
+        assert action.pattern is not None
+        assert action.to is not None
+        rule = _rule(action.pattern, action.to.weekday())
+        return timetables.Plan.checked(group_id=self.group_ids[action.group], first=action.to, rule=rule)
+
+    async def _meeting(self, session: Any, action: Action) -> Meeting:
+        """Return the meeting that somebody means, as they would choose it from a list."""
+        assert action.original is not None
+        meant = (Meeting.group_id == self.group_ids[action.group], Meeting.original_local == f"{action.original:{LOCAL}}")
+        found = await session.scalars(select(Meeting).where(*meant).order_by(Meeting.series_id.desc()).limit(1))
+        return found.one()
+
+    # what was received
+
+    def _read(self) -> list[Received]:
+        stage, world = self.stage, self.stage.world
+        received: list[Received] = []
+        for name, person in self.persons.items():
+            mine = [(channel, "dm") for channel in world.dms.values() if person.can_see(channel)]
+            mine += [
+                (thread, "thread")
+                for thread_id, thread in stage.guild.threads.items()
+                if thread["type"] == PRIVATE_THREAD and person.user_id in stage.guild.thread_members[thread_id]
+            ]
+            for channel, by in mine:
+                received += self._in(channel, who=name, by=by)
+        for number in self.script.facilitators:
+            room = stage.room(group_name(number).lower().replace(" ", "-"))
+            received += self._in(room, group=number)
+        return sorted(received, key=lambda each: each.at)
+
+    def _in(self, channel: Any, *, who: str | None = None, group: int | None = None, by: str = "room") -> list[Received]:
+        world, bot_id = self.stage.world, self.stage.application.bot_id
+        return [
+            Received(world.moment_of(message_id), who, group, by, people.Seen(message).text)
+            for message_id, message in world.messages.get(int(channel["id"]), {}).items()
+            if int(message["author"]["id"]) == bot_id
+        ]
+
+
+def _rule(pattern: Pattern, weekday: int) -> Rule:
+    if pattern.weeks:
+        return Rule("weekly", interval=pattern.weeks, weekdays=(weekday,))
+    return Rule("monthly", nth=pattern.nth, weekday=weekday)
+
+
+def _day(at: datetime | None) -> date:
+    assert at is not None
+    return at.date()
+
+
