@@ -71,22 +71,14 @@ class Passage:
 
     def last(self, at: datetime, night_zone: str | None = None) -> datetime:
         """Return the moment by which what is due has come."""
-        waits = True
-        for _turn in range(6):
+        while True:
             then = self.first(at, night_zone)
-            lag = USUAL_LAG
-            for each in self.downtimes:
-                if each.begin - USUAL_LAG <= at and then >= each.end and then - each.end < 2 * CLOSE:
-                    lag = max(lag, LAG[each.kind])
-            waits = self.first(then + lag, night_zone) != then + lag or any(
-                then <= each.begin <= then + lag for each in self.downtimes
-            )
-            if not waits:
-                return then + lag
-            at = then + lag
-            if self.first(at, night_zone) == at:  # a downtime lies within: what was late waits for its end
-                at = next(each.begin for each in self.downtimes if then <= each.begin <= then + lag)
-        return at
+            over = [each for each in self.downtimes if each.begin < then and each.end > at - USUAL_LAG]
+            last = then + max((LAG[each.kind] for each in over), default=USUAL_LAG)
+            again = next((each for each in self.downtimes if then <= each.begin <= last), None)
+            if again is None and not (night_zone and is_night(last, night_zone)):
+                return last
+            at = again.begin if again else last  # it may be late for that, and wait once more
 
 
 def due_windows(starts_at: datetime, minutes: int, zone: str) -> list[tuple[datetime, datetime]]:

@@ -1,0 +1,133 @@
+"""What was received, held against what there should be: nothing missing, twice, stale, or in the night."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tests.quarter import news
+from tests.quarter.oracle import CLOSE, Reminders, Starts, Window, is_in_the_night
+from tests.quarter.play import Received
+from tests.quarter.script import Script, group_name
+from tests.quarter.truth import Truth
+from tests.quarter.walls import moments
+
+REMINDS = re.compile(r"\*\*(?P<group>[^*]+)\*\*: (?=[A-Z][a-z]+day, )")
+START = "It is time."
+
+
+@dataclass
+class Verdict:
+    """What was found: problems in words, and how much was held against what."""
+
+    seed: int
+    problems: list[str] = field(default_factory=list[str])
+    counts: Counter[str] = field(default_factory=Counter[str])
+
+    def __str__(self) -> str:
+        """Write it to be read by people."""
+        return "\n".join([f"seed {self.seed}: {len(self.problems)} differences, {dict(self.counts)}", *self.problems])
+
+
+class Comparison:
+    """One script and what came of it."""
+
+    def __init__(self, script: Script, received: list[Received]) -> None:
+        self.script = script
+        self.received = received
+        self.truth = Truth(script.zone, script.end)
+        for action in script.actions:
+            self.truth.do(action)
+        self.groups = {group_name(number): number for number in script.facilitators}
+        self.verdict = Verdict(script.seed)
+
+    def verdict_of_all(self) -> Verdict:
+        """Compare everything."""
+        reminders: dict[tuple[int, str, datetime], list[Received]] = defaultdict(list)
+        letters: dict[tuple[int, str], list[Received]] = defaultdict(list)
+        starts: dict[int, list[Received]] = defaultdict(list)
+        for each in self.received:
+            reminds = REMINDS.match(each.text)
+            if START in each.text and each.group is not None:
+                starts[each.group].append(each)
+            elif each.who is not None and news.is_news(each.text):
+                letters[self.groups[news.group_of(each.text)], each.who].append(each)
+            elif each.who is not None and reminds:
+                try:
+                    reminders[self.groups[reminds["group"]], each.who, moments(each.text, self.script.zone)[0]].append(each)
+                except (ValueError, IndexError) as problem:
+                    self._problem(each.at, f"{each.who}: WRONG: {problem}: {each.text}")
+        self._reminders(reminders)
+        self._starts(starts)
+        self._news(letters)
+        self.verdict.problems.sort()
+        return self.verdict
+
+    def _problem(self, at: datetime, words: str) -> None:
+        self.verdict.problems.append(f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} {words}")
+
+    # reminders
+
+    def _reminders(self, received: dict[tuple[int, str, datetime], list[Received]]) -> None:
+        oracle = Reminders(self.script, self.truth)
+        for group in self.script.facilitators:
+            people = {who for number, who in self.truth.seats if number == group}
+            for meeting in self.truth.meetings(group):
+                for starts_at in {each.place for each in meeting.history if each.place < self.script.end}:
+                    for who in sorted(people):
+                        came = received.pop((group, who, starts_at), [])
+                        windows = oracle.of(meeting, who, starts_at)
+                        self._match(f"{group_name(group)} {meeting}, {who}", windows, came, "reminder")
+        for (group, who, starts_at), came in received.items():
+            for each in came:
+                self._problem(each.at, f"{who}: STALE: {group_name(group)} never meets at {starts_at:%b %d %H:%M} UTC")
+
+    def _match(self, about: str, windows: list[Window], came: list[Received], kind: str) -> None:
+        left = list(came)
+        for window in sorted(windows, key=lambda each: (not each.must, each.first)):
+            self.verdict.counts[f"{kind}s that must come" if window.must else f"{kind}s that may come"] += 1
+            fits = [each for each in left if window.first - CLOSE <= each.at <= window.last + CLOSE]
+            if fits:
+                left.remove(fits[0])
+                self.verdict.counts[f"{kind}s that came"] += 1
+            elif window.must and window.last < self.script.end:
+                name = "start post" if kind == "start" else f"reminder of {window.name}"
+                self._problem(window.first, f"MISSING: {name} ({window.first:%H:%M:%S} to {window.last:%H:%M:%S}): {about}")
+        for each in left:
+            others = [one.at for one in came if one is not each]
+            expected = ", ".join(f"{one.name} {one.first:%b %d %H:%M:%S} to {one.last:%H:%M:%S}" for one in windows)
+            what = "TWICE" if any(abs((each.at - at).total_seconds()) < 300 for at in others) else "STALE"
+            self._problem(each.at, f"{what}: {kind}, which should come [{expected}]: {about}")
+        for each in came:
+            if each.who is not None and is_in_the_night(each.at, self.script.people[each.who].zone):
+                self._problem(each.at, f"NIGHT: {kind}: {about}")
+
+    def _starts(self, received: dict[int, list[Received]]) -> None:
+        oracle = Starts(self.script)
+        for group in self.script.facilitators:
+            left = received[group]
+            for meeting in self.truth.meetings(group):
+                if meeting.usual > self.script.end and len(meeting.history) == 1:
+                    continue
+                windows = [each for each in oracle.of(meeting) if each.last < self.script.end]
+                came = [each for each in left if any(one.first - CLOSE <= each.at <= one.last + CLOSE for one in windows)]
+                left = [each for each in left if each not in came]
+                self._match(f"{group_name(group)} {meeting}", windows, came, "start")
+            for each in left:
+                self._problem(each.at, f"STALE: start of {group_name(group)}")
+
+    def _news(self, letters: dict[tuple[int, str], list[Received]]) -> None:
+        for group, who in sorted({*self.truth.seats, *letters}):
+            came = letters[group, who]
+            self.verdict.counts["letters of news"] += len(came)
+            for at, problem in news.Minds(self.script, self.truth, group, who).judge(came):
+                self._problem(at, f"{who}, {group_name(group)}: {problem}")
+
+
+def compare(script: Script, received: list[Received]) -> Verdict:
+    """Hold what was received against what a script says that there should be."""
+    return Comparison(script, received).verdict_of_all()
+
+

@@ -1,0 +1,243 @@
+"""Whether people know what became of their meetings, judged by the letters that they received.
+
+The rules, as a facilitator would say them:
+
+1. Of a meeting that is off, elsewhere, or on again, everyone is told who takes part, takes messages, and has not
+   answered "can't" to it: a minute after the change (at once, if the meeting is within half an hour), or as soon as
+   peerbot and Discord are back; in the night only if the meeting comes before the morning.
+2. What is taken back within the minute is told to nobody.
+3. A letter tells only what its reader does not know yet, and what is so when it is sent. It names the group's next date.
+4. When a series has ended, or goes on at another time, one letter says so of all its meetings.
+
+What somebody knows: at first, each meeting as its series has it; then what the letters said. Of a change shortly before
+they joined, or of a meeting that they do not want to come to, they may know or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tests.quarter.oracle import CLOSE, MINUTE, Passage
+from tests.quarter.play import Received
+from tests.quarter.script import Script
+from tests.quarter.truth import Meeting, Series, Truth
+from tests.quarter.walls import is_night, moments, morning_after
+
+UNDO, NEAR = MINUTE, 30 * MINUTE
+AHEAD = timedelta(days=14)
+"""Of later meetings nobody need know yet."""
+SAID = re.compile(r"\*\*(?P<group>[^*]+)\*\*(?::)? ?(?P<what>something has changed|has a new time|the meetings at this time)")
+OFF, UNKNOWN = "off", "unknown"
+Belief = datetime | str
+
+
+def is_news(text: str) -> bool:
+    """Say whether a message tells of changes."""
+    return SAID.match(text) is not None
+
+
+@dataclass
+class Mind:
+    """What one person knows of one group's meetings."""
+
+    beliefs: dict[Meeting, Belief] = field(default_factory=dict[Meeting, Belief])
+
+    def of(self, meeting: Meeting) -> Belief:
+        """Return when somebody takes a meeting to begin, OFF, or UNKNOWN."""
+        return self.beliefs.get(meeting, meeting.usual)
+
+
+class Minds:
+    """The news of one person in one group, held against what was so."""
+
+    def __init__(self, script: Script, truth: Truth, group: int, who: str) -> None:
+        self.script = script
+        self.truth = truth
+        self.group = group
+        self.habits = script.people[who]
+        self.who = who
+        self.passage = Passage(script.downtimes)
+        self.mind = Mind()
+
+    def judge(self, letters: list[Received]) -> Iterator[tuple[datetime, str]]:
+        """Yield what is wrong, with its moment."""
+        events: list[tuple[datetime, int, object]] = [(each.at, 1, each) for each in letters]
+        mine = [each for each in self.truth.changes if each[1] in self.truth.series[self.group]]
+        for at, series, changed in mine:
+            events.append((at, 0, (series, changed)))
+            events.append((self._told_by(at, changed), 2, (at, series)))
+        events += [(joined, 3, None) for joined, _left in self.truth.seats[self.group, self.who]]
+        for at, order, what in sorted(events, key=lambda each: each[:2]):
+            match order, what:
+                case 0, (series, changed):
+                    self._changes(at, series, changed)
+                case 1, Received():
+                    yield from ((at, problem) for problem in self._letter(what))
+                case 2, (since, series):
+                    yield from ((at, problem) for problem in self._knows(at, since, series))
+                case _:
+                    self._joins(at)
+
+    # what somebody should know by when
+
+    def _told_by(self, at: datetime, changed: list[Meeting]) -> datetime:
+        return self.passage.last(at + UNDO, None if self._is_urgent(at, changed) else self.habits.zone)
+
+    def _is_urgent(self, at: datetime, changed: list[Meeting]) -> bool:
+        """Say whether one of these comes before the end of the night, as it is or as it was known."""
+        tells_at = self.passage.first(at + UNDO)
+        morning = morning_after(tells_at, self.habits.zone)
+        return any(place < morning for each in changed for place in _places(each, at))
+
+    def _knows(self, at: datetime, since: datetime, series: Series) -> Iterator[str]:
+        """Yield what somebody should know at a moment after a change, if nothing else has changed by then."""
+        later = [when for when, other, _each in self.truth.changes if other is series and since < when <= at]
+        truth = self.truth
+        is_there = all(truth.takes_part(self.group, self.who, when) for when in (since - CLOSE, since + UNDO, at))
+        if later or not is_there or self.habits.by == "none" or at > self.script.end:
+            return
+        for meeting in series.meetings:
+            place, belief = meeting.standing(at).place, self.mind.of(meeting)
+            known = [place] if isinstance(belief, str) else [place, belief]
+            if belief == UNKNOWN or min(known) <= at + CLOSE or place > at + AHEAD or truth.cannot(meeting, self.who, at):
+                continue
+            so = meeting.standing(at).begins or OFF
+            if belief != so:
+                yield f"MISSING: does not know that {meeting} is {_say(so)}, but takes it to be {_say(belief)}"
+
+    def _changes(self, at: datetime, series: Series, changed: list[Meeting]) -> None:
+        if not self.truth.takes_part(self.group, self.who, at - CLOSE):
+            return
+        for meeting in changed:
+            if self.truth.cannot(meeting, self.who, at - CLOSE) or self.truth.cannot(meeting, self.who, at + 2 * CLOSE):
+                self.mind.beliefs[meeting] = UNKNOWN
+        if series.created_at == at:  # days that were skipped in the series before are skipped in this one, as is known
+            old = self.truth.series[self.group][series.number - 1].meetings
+            off = {each.standing(at).place.date() for each in old if self.mind.of(each) == OFF}
+            for meeting in changed:
+                if meeting.usual.date() in off:
+                    self.mind.beliefs[meeting] = OFF
+
+    def _joins(self, at: datetime) -> None:
+        """Whoever joins sees what is so; of what was changed before that they may be told or not."""
+        self.mind.beliefs = {}
+        for meeting in self.truth.meetings(self.group):
+            if any(each.since <= at + UNDO * 3 for each in meeting.history[1:]):
+                self.mind.beliefs[meeting] = UNKNOWN
+
+    # what a letter says
+
+    def _letter(self, letter: Received) -> Iterator[str]:
+        at, zone = letter.at, self.script.zone
+        if not any(self.truth.takes_part(self.group, self.who, when) for when in (at, at - CLOSE)):
+            yield "UNWANTED: takes no part"
+        if self.habits.by == "none":
+            yield "UNWANTED: takes no messages"
+        told: list[tuple[Meeting, Belief]] = []
+        first, *lines = letter.text.split("\n")
+        try:
+            if "something has changed" not in first:
+                yield from self._of_series(first, at, told)
+            for line in lines:
+                if line.startswith("- "):
+                    yield from self._line(line, at, told)
+                elif line.startswith("Next:"):
+                    (next_at,) = moments(line, zone)
+                    if next_at not in {self.truth.next_of(self.group, when) for when in (at, at - CLOSE)}:
+                        yield f"STALE: the next date is not {_say(next_at)}"
+                elif "no next date" in line and self.truth.next_of(self.group, at) is not None:
+                    yield "STALE: there is a next date"
+        except ValueError as problem:
+            yield f"WRONG: {problem}"
+        if told and all(self.mind.of(meeting) == said for meeting, said in told):
+            yield "TWICE: all of it was known"
+        meant = [meeting for meeting, _said in told]
+        near = [place for each in meant for place in _places(each, at) if place < morning_after(at, self.habits.zone)]
+        if is_night(at, self.habits.zone) and is_night(at - CLOSE, self.habits.zone) and not near:
+            yield "NIGHT: it could have waited"
+        asked = [self.truth.cannot(each, self.who, each.standing(at).since - CLOSE) for each in meant]
+        still = [self.truth.cannot(each, self.who, at) for each in meant]
+        if meant and all(asked) and all(still):
+            yield "UNWANTED: answered that they cannot come"
+        self.mind.beliefs.update(told)
+
+    def _of_series(self, first: str, at: datetime, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
+        """Read that a series has ended, or goes on at another time."""
+        several = [each for each in self.truth.series[self.group] if each.created_at <= at]
+        known = [each for each in several if any(self.mind.of(meeting) != OFF for meeting in _after(each, at))]
+        said = moments(first, self.script.zone)
+        over = known[:-1] if said else known
+        if said:
+            ahead = [each.standing(at).begins for each in several[-1].meetings]
+            expected = min((when for when in ahead if when is not None and when > at), default=None)
+            if expected != said[0] or len(several) == 1:
+                yield f"STALE: the new time is {_say(expected)}"
+        elif self._is_going_on(at):
+            yield "STALE: the series has not ended"
+        told += [(meeting, OFF) for each in over for meeting in _after(each, at)]
+
+    def _is_going_on(self, at: datetime) -> bool:
+        newest = [each for each in self.truth.series[self.group] if each.created_at <= at][-1]
+        return any(each.standing(at).why_off != "ended" for each in _after(newest, at))
+
+    def _line(self, line: str, at: datetime, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
+        said = moments(line, self.script.zone)
+        meeting = self._meant(said[0], at) if said else None
+        if meeting is None:
+            yield f"WRONG: no such meeting: {line}"
+            return
+        claim: Belief = OFF if "off." in line else said[-1]
+        so = {meeting.standing(when).begins or OFF for when in (at, at - CLOSE)}
+        if claim not in so:
+            yield f"STALE: {meeting} is {_say(meeting.standing(at).begins or OFF)}, not {_say(claim)}"
+        since = meeting.standing(at).since
+        near = any(
+            place - when < NEAR + CLOSE
+            for when, _series, several in self.truth.changes
+            for each in several
+            if at - UNDO <= when <= at and each.group == self.group
+            for place in _places(each, when)
+        )
+        if at < since + UNDO - timedelta(seconds=2) and not near:
+            yield f"EARLY: {meeting} was changed only at {since:%H:%M:%S}"
+        told.append((meeting, claim))
+        self._goes_on(meeting, at, claim)
+
+    def _goes_on(self, meeting: Meeting, at: datetime, claim: Belief) -> None:
+        """Take a series that was known to have ended to go on, when one of its meetings is on again."""
+        series = self.truth.series[self.group][meeting.series]
+        if claim != OFF and all(self.mind.of(each) in (OFF, UNKNOWN) for each in _after(series, at + AHEAD * 3)):
+            for each in _after(series, at):
+                if each.standing(at).why_off != "skipped":
+                    self.mind.beliefs[each] = UNKNOWN
+
+    def _meant(self, said: datetime, at: datetime) -> Meeting | None:
+        """Return the meeting that a letter names by its usual time, or by the time that its reader knows."""
+        known = [each for each in self.truth.meetings(self.group) if each.history[0].since <= at]
+        by_usual = [each for each in reversed(known) if each.usual == said]
+        by_place = [each for each in reversed(known) if said in {one.place for one in each.history if one.since <= at}]
+        return next(iter(by_usual + by_place), None)
+
+
+def _after(series: Series, at: datetime) -> list[Meeting]:
+    return [each for each in series.meetings if each.standing(at).place > at]
+
+
+def _places(meeting: Meeting, at: datetime) -> list[datetime]:
+    """Return when a meeting was before it last changed, and is now."""
+    return [each.place for each in meeting.history if each.since <= at][-3:]
+
+
+def _say(belief: Belief | None) -> str:
+    return f"{belief:%a %b %d %H:%M} UTC" if isinstance(belief, datetime) else str(belief)
+
+
+def group_of(text: str) -> str:
+    """Return the name of the group of which a letter tells."""
+    said = SAID.match(text)
+    return said["group"] if said else ""
+
+
