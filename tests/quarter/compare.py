@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.quarter import news
 from tests.quarter.oracle import CLOSE, Reminders, Starts, Window, is_in_the_night
@@ -15,6 +15,8 @@ from tests.quarter.truth import Truth
 from tests.quarter.walls import moments
 
 REMINDS = re.compile(r"\*\*(?P<group>[^*]+)\*\*: (?=[A-Z][a-z]+day, )")
+DAY = timedelta(hours=26)
+"""A reminder comes at most so long before the meeting; later ones are not looked for after the end."""
 START = "It is time."
 
 
@@ -75,7 +77,7 @@ class Comparison:
         for group in self.script.facilitators:
             people = {who for number, who in self.truth.seats if number == group}
             for meeting in self.truth.meetings(group):
-                for starts_at in {each.place for each in meeting.history if each.place < self.script.end}:
+                for starts_at in {each.place for each in meeting.history if each.place < self.script.end + DAY}:
                     for who in sorted(people):
                         came = received.pop((group, who, starts_at), [])
                         windows = oracle.of(meeting, who, starts_at)

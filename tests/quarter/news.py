@@ -175,13 +175,9 @@ class Minds:
             expected = min((when for when in ahead if when is not None and when > at), default=None)
             if expected != said[0] or len(several) == 1:
                 yield f"STALE: the new time is {_say(expected)}"
-        elif self._is_going_on(at):
+        elif not any(several[-1].has_ended(when) for when in (at, at - CLOSE)):
             yield "STALE: the series has not ended"
         told += [(meeting, OFF) for each in over for meeting in _after(each, at)]
-
-    def _is_going_on(self, at: datetime) -> bool:
-        newest = [each for each in self.truth.series[self.group] if each.created_at <= at][-1]
-        return any(each.standing(at).why_off != "ended" for each in _after(newest, at))
 
     def _line(self, line: str, at: datetime, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
         said = moments(line, self.script.zone)

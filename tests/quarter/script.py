@@ -230,7 +230,7 @@ class _Writer:
         stands = meeting.now
         back = stands.place if stands.why_off else meeting.usual
         changed = stands.why_off == "one" or (not stands.why_off and stands.place != meeting.usual)
-        going_on = self.truth.series[meeting.group][meeting.series].ended is False
+        going_on = not self.truth.series[meeting.group][meeting.series].ended
         if not (changed and going_on and min(back, stands.place) > at + timedelta(seconds=15)):
             return None
         return Action(at, "undo", meeting.group, host, original=meeting.original)

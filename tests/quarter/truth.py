@@ -95,7 +95,16 @@ class Series:
     pattern: Pattern
     meetings: list[Meeting]
     created_at: datetime
-    ended: bool = False
+    endings: list[tuple[datetime, bool]] = field(default_factory=list[tuple[datetime, bool]])
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, after everything that was done."""
+        return bool(self.endings) and self.endings[-1][1]
+
+    def has_ended(self, at: datetime) -> bool:
+        """Say whether it had ended at a moment."""
+        return next((ended for since, ended in reversed(self.endings) if since <= at), False)
 
 
 @dataclass
@@ -192,11 +201,11 @@ class Truth:
                 self._set(at, days, "skipped" if action.what == "skip" else "")
             case "end":
                 assert series is not None
-                series.ended = True
+                series.endings.append((at, True))
                 self._set(at, self._ahead(series, at, ""), "ended")
             case "go on":
                 series = self.series[group][-1]
-                series.ended = False
+                series.endings.append((at, False))
                 self._set(at, self._ahead(series, at, "ended"), "")
 
     def day_of(self, meeting: Meeting) -> date:
@@ -237,7 +246,7 @@ class Truth:
         old = self.active(action.group)
         assert old is not None
         skipped = {self.day_of(each) for each in self._ahead(old, action.at, "skipped")}
-        old.ended = True
+        old.endings.append((action.at, True))
         self._set(action.at, self._ahead(old, action.at, ""), "ended")
         new = self._begin(action)
         self._set(action.at, [each for each in new.meetings if each.original.date() in skipped], "skipped")
