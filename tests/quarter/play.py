@@ -187,8 +187,11 @@ class Play:
     # what people do
 
     async def _do(self, action: Action) -> None:
-        async with self._begin() as session:
-            await self._rule(session, action, self._actor(action.who), self.stage.clock.now())
+        try:
+            async with self._begin() as session:
+                await self._rule(session, action, self._actor(action.who), self.stage.clock.now())
+        except Exception as problem:
+            raise AssertionError(f"seed {self.script.seed}: could not be done: {action}") from problem
         await self.stage.world.settle(30)
 
     async def _rule(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
