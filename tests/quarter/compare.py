@@ -58,9 +58,11 @@ class Comparison:
                 letters[self.groups[news.group_of(each.text)], each.who].append(each)
             elif each.who is not None and reminds:
                 try:
-                    reminders[self.groups[reminds["group"]], each.who, moments(each.text, self.script.zone)[0]].append(each)
+                    about = moments(each.text, self.script.zone)[0]
                 except (ValueError, IndexError) as problem:
                     self._problem(each.at, f"{each.who}: WRONG: {problem}: {each.text}")
+                else:
+                    reminders[self.groups[reminds["group"]], each.who, about].append(each)
         self._reminders(reminders)
         self._starts(starts)
         self._news(letters)
@@ -96,7 +98,9 @@ class Comparison:
                 self.verdict.counts[f"{kind}s that came"] += 1
             elif window.must and window.last < self.script.end:
                 name = "start post" if kind == "start" else f"reminder of {window.name}"
-                self._problem(window.first, f"MISSING: {name} ({window.first:%H:%M:%S} to {window.last:%H:%M:%S}): {about}")
+                self._problem(
+                    window.first, f"MISSING: {name} ({window.first:%H:%M:%S} to {window.last:%H:%M:%S}): {about}"
+                )
         for each in left:
             others = [one.at for one in came if one is not each]
             expected = ", ".join(f"{one.name} {one.first:%b %d %H:%M:%S} to {one.last:%H:%M:%S}" for one in windows)
@@ -114,7 +118,9 @@ class Comparison:
                 if meeting.usual > self.script.end and len(meeting.history) == 1:
                     continue
                 windows = [each for each in oracle.of(meeting) if each.last < self.script.end]
-                came = [each for each in left if any(one.first - CLOSE <= each.at <= one.last + CLOSE for one in windows)]
+                came = [
+                    each for each in left if any(one.first - CLOSE <= each.at <= one.last + CLOSE for one in windows)
+                ]
                 left = [each for each in left if each not in came]
                 self._match(f"{group_name(group)} {meeting}", windows, came, "start")
             for each in left:
@@ -131,5 +137,3 @@ class Comparison:
 def compare(script: Script, received: list[Received]) -> Verdict:
     """Hold what was received against what a script says that there should be."""
     return Comparison(script, received).verdict_of_all()
-
-

@@ -6,7 +6,7 @@ The rules, as a facilitator would say them:
    answered "can't" to it: a minute after the change (at once, if the meeting is within half an hour), or as soon as
    peerbot and Discord are back; in the night only if the meeting comes before the morning.
 2. What is taken back within the minute is told to nobody.
-3. A letter tells only what its reader does not know yet, and what is so when it is sent. It names the group's next date.
+3. A letter tells only what its reader does not know yet, and what is so when it is sent. It names the next date.
 4. When a series has ended, or goes on at another time, one letter says so of all its meetings.
 
 What somebody knows: at first, each meeting as its series has it; then what the letters said. Of a change shortly before
@@ -23,13 +23,15 @@ from datetime import datetime, timedelta
 from tests.quarter.oracle import CLOSE, MINUTE, Passage
 from tests.quarter.play import Received
 from tests.quarter.script import Script
-from tests.quarter.truth import Meeting, Series, Truth
+from tests.quarter.truth import LENGTH, Meeting, Series, Truth
 from tests.quarter.walls import is_night, moments, morning_after
 
 UNDO, NEAR = MINUTE, 30 * MINUTE
 AHEAD = timedelta(days=14)
 """Of later meetings nobody need know yet."""
-SAID = re.compile(r"\*\*(?P<group>[^*]+)\*\*(?::)? ?(?P<what>something has changed|has a new time|the meetings at this time)")
+SAID = re.compile(
+    r"\*\*(?P<group>[^*]+)\*\*(?::)? ?(?P<what>something has changed|has a new time|the meetings at this time)"
+)
 OFF, UNKNOWN = "off", "unknown"
 Belief = datetime | str
 
@@ -102,7 +104,12 @@ class Minds:
         for meeting in series.meetings:
             place, belief = meeting.standing(at).place, self.mind.of(meeting)
             known = [place] if isinstance(belief, str) else [place, belief]
-            if belief == UNKNOWN or min(known) <= at + CLOSE or place > at + AHEAD or truth.cannot(meeting, self.who, at):
+            if (
+                belief == UNKNOWN
+                or min(known) <= at + CLOSE
+                or place > at + AHEAD
+                or truth.cannot(meeting, self.who, at)
+            ):
                 continue
             so = meeting.standing(at).begins or OFF
             if belief != so:
@@ -131,38 +138,50 @@ class Minds:
     # what a letter says
 
     def _letter(self, letter: Received) -> Iterator[str]:
-        at, zone = letter.at, self.script.zone
+        at = letter.at
         if not any(self.truth.takes_part(self.group, self.who, when) for when in (at, at - CLOSE)):
             yield "UNWANTED: takes no part"
         if self.habits.by == "none":
             yield "UNWANTED: takes no messages"
         told: list[tuple[Meeting, Belief]] = []
-        first, *lines = letter.text.split("\n")
         try:
-            if "something has changed" not in first:
-                yield from self._of_series(first, at, told)
-            for line in lines:
-                if line.startswith("- "):
-                    yield from self._line(line, at, told)
-                elif line.startswith("Next:"):
-                    (next_at,) = moments(line, zone)
-                    if next_at not in {self.truth.next_of(self.group, when) for when in (at, at - CLOSE)}:
-                        yield f"STALE: the next date is not {_say(next_at)}"
-                elif "no next date" in line and self.truth.next_of(self.group, at) is not None:
-                    yield "STALE: there is a next date"
+            yield from self._words(letter, told)
         except ValueError as problem:
             yield f"WRONG: {problem}"
+        meant = [meeting for meeting, _said in told]
         if told and all(self.mind.of(meeting) == said for meeting, said in told):
             yield "TWICE: all of it was known"
-        meant = [meeting for meeting, _said in told]
-        near = [place for each in meant for place in _places(each, at) if place < morning_after(at, self.habits.zone)]
-        if is_night(at, self.habits.zone) and is_night(at - CLOSE, self.habits.zone) and not near:
+        if self._could_wait(at, meant):
             yield "NIGHT: it could have waited"
-        asked = [self.truth.cannot(each, self.who, each.standing(at).since - CLOSE) for each in meant]
-        still = [self.truth.cannot(each, self.who, at) for each in meant]
-        if meant and all(asked) and all(still):
+        if meant and all(self._does_not_come(each, at) for each in meant):
             yield "UNWANTED: answered that they cannot come"
         self.mind.beliefs.update(told)
+
+    def _words(self, letter: Received, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
+        at, zone = letter.at, self.script.zone
+        first, *lines = letter.text.split("\n")
+        if "something has changed" not in first:
+            yield from self._of_series(first, at, told)
+        for line in lines:
+            if line.startswith("- "):
+                yield from self._line(line, at, told)
+            elif line.startswith("Next:"):
+                (next_at,) = moments(line, zone)
+                if next_at not in {self.truth.next_of(self.group, when) for when in (at, at - CLOSE)}:
+                    yield f"STALE: the next date is not {_say(next_at)}"
+            elif "no next date" in line and self.truth.next_of(self.group, at) is not None:
+                yield "STALE: there is a next date"
+
+    def _could_wait(self, at: datetime, meant: list[Meeting]) -> bool:
+        zone = self.habits.zone
+        morning = morning_after(at, zone)
+        places = [one.place for each in meant for one in each.history if one.since <= at]
+        near = any(at - LENGTH < place < morning for place in places)
+        return is_night(at, zone) and is_night(at - CLOSE, zone) and not near
+
+    def _does_not_come(self, meeting: Meeting, at: datetime) -> bool:
+        changed_at = meeting.standing(at).since
+        return all(self.truth.cannot(meeting, self.who, when) for when in (changed_at - CLOSE, at))
 
     def _of_series(self, first: str, at: datetime, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
         """Read that a series has ended, or goes on at another time."""
@@ -224,7 +243,7 @@ def _after(series: Series, at: datetime) -> list[Meeting]:
 
 def _places(meeting: Meeting, at: datetime) -> list[datetime]:
     """Return when a meeting was before it last changed, and is now."""
-    return [each.place for each in meeting.history if each.since <= at][-3:]
+    return [each.place for each in meeting.history if each.since <= at][-2:]
 
 
 def _say(belief: Belief | None) -> str:
@@ -235,5 +254,3 @@ def group_of(text: str) -> str:
     """Return the name of the group of which a letter tells."""
     said = SAID.match(text)
     return said["group"] if said else ""
-
-

@@ -7,9 +7,9 @@ The rules, as a facilitator would say them:
 2. If it is night for the reader then (22:00 to 8:00 in their own zone, else the server's), it comes at 8:00, if that is
    at least five minutes before it is of no use; else in the evening before, from 21:45 to 21:55.
 3. A day before is of use until two hours before the meeting, the others until it begins. Later it does not come.
-4. It comes only to who takes part when it is due, wanted it before, has not answered "can't" to this time of the meeting,
-   and takes messages. It does not come for a meeting that is off or elsewhere then, nor for a time to which the meeting
-   was put only after it was due.
+4. It comes only to who takes part when it is due, wanted it before, has not answered "can't" to this time of the
+   meeting, and takes messages. It does not come for a meeting that is off or elsewhere then, nor for a time to which
+   the meeting was put only after it was due.
 5. While peerbot or Discord are away nothing comes. What was due meanwhile comes within minutes after that (not in the
    night), if it is of use then; of several reminders of one meeting that wait for somebody only the last one comes.
 6. When a meeting begins its group's room is told once, within 15 minutes or not at all.
@@ -20,7 +20,7 @@ What changes within the minutes in which a reminder may come either way is not j
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tests.quarter.script import Downtime, Script
@@ -113,9 +113,7 @@ class Reminders:
         if habits.by == "none":
             return []
         found = [
-            window
-            for minutes in (1440, 60, 10)
-            for window in self._one(meeting, who, habits.zone, starts_at, minutes)
+            window for minutes in (1440, 60, 10) for window in self._one(meeting, who, habits.zone, starts_at, minutes)
         ]
         return _after_downtimes(sorted(found, key=lambda each: each.due))
 
@@ -129,7 +127,7 @@ class Reminders:
                 continue
             moments = self._moments(meeting, who, first_due - CLOSE, last + CLOSE)
             true = [self._is_due(meeting, who, starts_at, minutes, at) for at in moments]
-            known = self._known_since(meeting, starts_at, first_due)
+            known = self._known_since(meeting, first_due)
             if not any(true) or known > last_due + CLOSE:
                 continue
             joined = first_due - ASKED[minutes] - USUAL_LAG
@@ -156,13 +154,12 @@ class Reminders:
             and not self.truth.cannot(meeting, who, at)
         )
 
-    def _known_since(self, meeting: Meeting, starts_at: datetime, due: datetime) -> datetime:
-        """Return since when a meeting was to begin then, without being elsewhere in between; off does not count."""
+    def _known_since(self, meeting: Meeting, due: datetime) -> datetime:
+        """Return since when a meeting was where it was when this was due; whether it was on does not count."""
         since = meeting.history[0].since
         for before, after in zip(meeting.history, meeting.history[1:], strict=False):
             if after.place != before.place and after.since <= due + CLOSE * 2:
                 since = after.since
-        del starts_at
         return since
 
 
@@ -173,7 +170,7 @@ def _after_downtimes(windows: list[Window]) -> list[Window]:
         later = [each for each in windows[number + 1 :] if each.due[0] <= window.last]
         if any(each.due[1] <= window.first and each.first <= window.last for each in later if each.must):
             continue
-        left.append(window if not later else Window(window.first, window.last, False, window.name, window.due))
+        left.append(window if not later else replace(window, must=False))
     return left
 
 

@@ -53,7 +53,7 @@ FAULTS: dict[Trouble, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Received:
-    """A message as somebody reads it: to a person (by direct message or in their thread), or (None) in a group's room."""
+    """A message as somebody reads it: to a person, by direct message or in their thread, or (None) in a room."""
 
     at: datetime
     who: str | None
@@ -74,7 +74,8 @@ def set_stage(discord: Discord, settings: Settings, begin: datetime) -> Stage:
     panel, staff = guild.add_channel("find-a-group"), guild.add_channel("staff")
     olive = people.owner(world, guild)
     given = settings.model_copy(update={"discord_url": discord.url})
-    return Stage(discord, given, world.clock, application, guild, role, panel, staff, *[olive] * 7)
+    server = (guild, role, panel, staff)
+    return Stage(discord, given, world.clock, application, *server, olive, olive, olive, olive, olive, olive, olive)
 
 
 class Play:
@@ -200,6 +201,7 @@ class Play:
             case "join":
                 if not action.who.startswith("Host"):
                     await groups.sign_up(session, actor, group_id, agreed=AGREED, now=now)
+                    await reminders.follow(session, actor, now=now)  # as the button does it
                 if action.minutes:
                     await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
             case "leave":
@@ -247,7 +249,10 @@ class Play:
     async def _meeting(self, session: Any, action: Action) -> Meeting:
         """Return the meeting that somebody means, as they would choose it from a list."""
         assert action.original is not None
-        meant = (Meeting.group_id == self.group_ids[action.group], Meeting.original_local == f"{action.original:{LOCAL}}")
+        meant = (
+            Meeting.group_id == self.group_ids[action.group],
+            Meeting.original_local == f"{action.original:{LOCAL}}",
+        )
         found = await session.scalars(select(Meeting).where(*meant).order_by(Meeting.series_id.desc()).limit(1))
         return found.one()
 
@@ -270,7 +275,9 @@ class Play:
             received += self._in(room, group=number)
         return sorted(received, key=lambda each: each.at)
 
-    def _in(self, channel: Any, *, who: str | None = None, group: int | None = None, by: str = "room") -> list[Received]:
+    def _in(
+        self, channel: Any, *, who: str | None = None, group: int | None = None, by: str = "room"
+    ) -> list[Received]:
         world, bot_id = self.stage.world, self.stage.application.bot_id
         return [
             Received(world.moment_of(message_id), who, group, by, people.Seen(message).text)
@@ -288,5 +295,3 @@ def _rule(pattern: Pattern, weekday: int) -> Rule:
 def _day(at: datetime | None) -> date:
     assert at is not None
     return at.date()
-
-

@@ -166,13 +166,13 @@ class _Writer:
             return self._begin_series(group, at) if self.drawn.random() < 0.5 else None
         coming = self._coming(group, at)
         if coming and self.drawn.random() < 0.35:
-            near = self._near(coming[0], at)
+            near = self._near(coming[0])
             if near > at + MINUTE:  # it is drawn again, then
                 self._at(near, lambda later: self._do_something(group, later, host))
                 return None
         return self._do_something(group, at, host)
 
-    def _near(self, meeting: Meeting, at: datetime) -> datetime:
+    def _near(self, meeting: Meeting) -> datetime:
         before = self.drawn.choice((1440, 1430, 120, 65, 61, 58, 31, 28, 11, 9, 4, 1)) * MINUTE
         return meeting.now.place - before - self.drawn.uniform(-50, 50) * timedelta(seconds=1)
 
@@ -206,8 +206,9 @@ class _Writer:
     def _coming(self, group: int, at: datetime) -> list[Meeting]:
         """Return the next two meetings, on or off, of the series that goes on."""
         series = self.truth.active(group)
-        found = [each for each in series.meetings if each.now.place > at + 15 * timedelta(seconds=1)] if series else []
-        return [each for each in found if each.usual > at + timedelta(seconds=15)][:2]
+        soon = at + timedelta(seconds=15)
+        found = [each for each in series.meetings if each.usual > soon][:2] if series else []
+        return [each for each in found if each.now.place > soon]
 
     def _disturb(self, what: What, meeting: Meeting, at: datetime, host: str) -> Action | None:
         if what == "cancel" and meeting.now.why_off:
@@ -306,5 +307,3 @@ def _months(year: int, month: int) -> Iterator[tuple[int, int]]:
 
 def _moved_to(action: Action, at: datetime) -> Action:
     return Action(at, action.what, action.group, action.who, original=action.original, to=action.to)
-
-

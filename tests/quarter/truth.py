@@ -162,7 +162,6 @@ class Truth:
     def do(self, action: Action) -> None:
         """Let an action take its effect."""
         at, group = action.at, action.group
-        series = self.active(group)
         match action.what:
             case "join":
                 self.seats[group, action.who].append([at, datetime.max.replace(tzinfo=at.tzinfo)])
@@ -174,39 +173,44 @@ class Truth:
                 self.chosen[action.who].append((at, action.minutes))
             case "cant" | "going":
                 self.answers[self._named(action), action.who].append((at, action.what))
+            case "cancel" | "move" | "undo":
+                self._do_to_one(action, self._named(action))
             case "series":
                 self._begin(action)
             case "change":
                 self._change(action)
-            case "cancel":
-                self._set(at, [self._named(action)], "one")
-            case "move":
-                meeting = self._named(action)
-                assert action.to is not None
-                meeting.moved_at.append(at)
-                self._note(at, meeting, Standing(at, instant(action.to, self.zone)))
-            case "undo":
-                meeting = self._named(action)
-                back = meeting.now.place if meeting.now.why_off else meeting.usual
-                if not meeting.now.why_off:
-                    meeting.moved_at.append(at)
-                self._note(at, meeting, Standing(at, back))
-            case "skip" | "unskip":
-                assert series is not None
-                assert action.original is not None
-                assert action.to is not None
-                first, last = action.original.date(), action.to.date()
-                was = "" if action.what == "skip" else "skipped"
-                days = [each for each in self._ahead(series, at, was) if first <= self.day_of(each) <= last]
-                self._set(at, days, "skipped" if action.what == "skip" else "")
-            case "end":
-                assert series is not None
-                series.endings.append((at, True))
-                self._set(at, self._ahead(series, at, ""), "ended")
-            case "go on":
-                series = self.series[group][-1]
-                series.endings.append((at, False))
-                self._set(at, self._ahead(series, at, "ended"), "")
+            case _:
+                self._do_to_series(action, self.series[group][-1])
+
+    def _do_to_one(self, action: Action, meeting: Meeting) -> None:
+        at, was_off = action.at, bool(meeting.now.why_off)
+        if action.what == "cancel":
+            self._set(at, [meeting], "one")
+            return
+        place = meeting.now.place if was_off else meeting.usual
+        if action.what == "move":
+            assert action.to is not None
+            place = instant(action.to, self.zone)
+        if action.what == "move" or not was_off:
+            meeting.moved_at.append(at)
+        meeting.history.append(Standing(at, place))
+        self.changes.append((at, self.series[meeting.group][meeting.series], [meeting]))
+
+    def _do_to_series(self, action: Action, series: Series) -> None:
+        at = action.at
+        if action.what == "end":
+            series.endings.append((at, True))
+            self._set(at, self._ahead(series, at, ""), "ended")
+        elif action.what == "go on":
+            series.endings.append((at, False))
+            self._set(at, self._ahead(series, at, "ended"), "")
+        else:
+            assert action.original is not None
+            assert action.to is not None
+            first, last = action.original.date(), action.to.date()
+            was, becomes = ("", "skipped") if action.what == "skip" else ("skipped", "")
+            days = [each for each in self._ahead(series, at, was) if first <= self.day_of(each) <= last]
+            self._set(at, days, becomes)
 
     def day_of(self, meeting: Meeting) -> date:
         """Return the day on which a meeting is, or would be."""
@@ -225,10 +229,6 @@ class Truth:
         if several:
             series = self.series[several[0].group][several[0].series]
             self.changes.append((at, series, several))
-
-    def _note(self, at: datetime, meeting: Meeting, standing: Standing) -> None:
-        meeting.history.append(standing)
-        self.changes.append((at, self.series[meeting.group][meeting.series], [meeting]))
 
     def _begin(self, action: Action) -> Series:
         assert action.pattern is not None

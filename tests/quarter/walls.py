@@ -54,7 +54,7 @@ def evening_before(at: datetime, zone: str) -> datetime:
 
 @dataclass(frozen=True)
 class Pattern:
-    """How a series repeats: every `weeks` weeks on the weekday of its first date, or (0) on an nth weekday of months."""
+    """How a series repeats: every so many weeks on the weekday of its first date, or (0) on an nth one of months."""
 
     weeks: int
     nth: int = 0
@@ -74,7 +74,9 @@ class Pattern:
 def nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
     """Return the first, second .. (1, 2 ..) or last (-1) such weekday of a month."""
     last = calendar.monthrange(year, month)[1]
-    days = [date(year, month, number) for number in range(1, last + 1) if date(year, month, number).weekday() == weekday]
+    days = [
+        date(year, month, number) for number in range(1, last + 1) if date(year, month, number).weekday() == weekday
+    ]
     return days[nth - 1 if nth > 0 else nth]
 
 

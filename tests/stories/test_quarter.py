@@ -1,4 +1,4 @@
-"""Three weeks over a change of clocks, drawn from a seed, with outages; the long form is `python -m benchmarks.quarter`.
+"""Three weeks over a change of clocks, drawn from a seed, with outages; the long form is benchmarks/quarter.py.
 
 What people received is held against what there should be, worked out from the script alone (tests/quarter).
 """
@@ -30,5 +30,3 @@ async def test_three_weeks_bring_what_they_should(seed: int, begin: datetime, sq
         assert verdict.counts["letters of news"] > 20, "enough happens to mean something"
         assert discord.world.unknown_routes == []
         assert stage.during_transactions == []
-
-

@@ -1,0 +1,94 @@
+"""`python -m benchmarks.quarter`: let a quarter pass, and hold what people received against what they should."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+
+from benchmarks.databases import SQLITE, Databases
+from benchmarks.tables import Table
+from peerbot import schema
+from peerbot.clock import Clock
+from peerbot.config import engine_url
+from peerbot.rehearsal.server import serve
+from peerbot.rehearsal.world import World
+from tests.quarter.compare import Verdict, compare
+from tests.quarter.play import Play, set_stage
+from tests.quarter.script import Script, write
+
+console = Console(stderr=True)
+WORST = ("MISSING", "TWICE", "STALE", "NIGHT", "EARLY", "UNWANTED", "WRONG")
+
+
+def main(
+    *,
+    seed: Annotated[int, typer.Option(help="What the quarter is drawn from.")] = 1,
+    seeds: Annotated[int, typer.Option(help="So many quarters, each with the next seed.")] = 1,
+    groups: Annotated[int, typer.Option(help="Groups.")] = 20,
+    weeks: Annotated[int, typer.Option(help="Weeks.")] = 13,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Write the tables as Markdown.")] = False,
+) -> None:
+    """Let quarters pass; the exit code is 0 when nothing was missing, twice, stale, or in the night."""
+    folder = Path(tempfile.mkdtemp(prefix="peerbot-quarter-"))
+    try:
+        tables, well = asyncio.run(_run(folder, range(seed, seed + seeds), groups, weeks))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for table in tables:
+        if markdown:
+            sys.stdout.write(f"{table.markdown()}\n")
+        else:
+            table.show(Console())
+    sys.exit(0 if well else 1)
+
+
+async def _run(folder: Path, seeds: range, groups: int, weeks: int) -> tuple[list[Table], bool]:
+    databases = Databases(folder)
+    what = ("Seed", "zone", "reminders", "start posts", "letters of news", "judged", *map(str.lower, WORST), "seconds")
+    results = Table("What was received, and what was wrong with it", what)
+    drawn = Table("What was drawn", ("Seed", "what"))
+    well = True
+    for seed in seeds:
+        script = write(seed, groups=groups, weeks=weeks)
+        console.print(f"seed {seed}: {len(script.actions)} actions in {groups} groups, {weeks} weeks", highlight=False)
+        begun = time.monotonic()
+        verdict = await _play(databases, script)
+        results.add(str(seed), script.zone, *_counts(verdict), f"{time.monotonic() - begun:.0f}")
+        drawn.add(str(seed), ", ".join(f"{name}: {count}" for name, count in sorted(script.figures().items())))
+        if verdict.problems:
+            well = False
+            console.print(str(verdict), markup=False, highlight=False)
+    return [results, drawn], well
+
+
+def _counts(verdict: Verdict) -> list[int | str]:
+    found = Counter(next(word for word in WORST if f"{word}: " in problem) for problem in verdict.problems)
+    counts = verdict.counts
+    must = counts["reminders that must come"] + counts["starts that must come"]
+    judged = f"{must} must come, {counts['reminders that may come'] + counts['starts that may come']} may"
+    came = [counts[name] for name in ("reminders that came", "starts that came", "letters of news")]
+    return [*came, judged, *(found[word] for word in WORST)]
+
+
+async def _play(databases: Databases, script: Script) -> Verdict:
+    url = databases.fresh(SQLITE)
+    await asyncio.to_thread(schema.bring_up, engine_url(SecretStr(url)))
+    async with serve(World(Clock())) as discord:
+        received = await Play(script, set_stage(discord, databases.settings(url), script.begin)).run()
+    return compare(script, received)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
