@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from peerbot import deliveries, groups, meetings, reach, reminders, timetables
+from peerbot import arrivals, deliveries, groups, meetings, reach, reminders, timetables
 from peerbot import setup as settings_of
 from peerbot.config import Settings
 from peerbot.database import BACKGROUND
@@ -25,6 +25,7 @@ from peerbot.rehearsal.server import Discord
 from peerbot.rehearsal.wire import PRIVATE_THREAD
 from peerbot.rights import Actor
 from peerbot.series import LOCAL
+from tests.quarter import truth
 from tests.quarter.script import Downtime, Script, Trouble, group_name
 from tests.quarter.truth import Action
 from tests.quarter.walls import Pattern
@@ -104,15 +105,41 @@ class Play:
         events += [(each.begin, 2, each) for each in script.downtimes]
         events += [(each.end, 3, each) for each in script.downtimes]
         events += [(at, 4, trouble) for at, trouble in script.troubles]
+        events += [(at, 5, meeting) for at, meeting in self._arrivals()]
         for at, order, event in sorted(events, key=lambda each: each[:2]):
             await self._until(at)
             if isinstance(event, Action):
                 await self._do(event)
             elif isinstance(event, Downtime):
                 await (self._goes(event) if order == 2 else self._comes_back(event))
+            elif isinstance(event, truth.Meeting):
+                await self._is_here(event)
             elif not self.away:
                 stage.discord.faults.next("POST", "/channels/{}/messages", **FAULTS[event])
         await self._until(script.end)
+
+    def _arrivals(self) -> list[tuple[datetime, truth.Meeting]]:
+        """Return when the facilitator of each meeting says that they are there, as soon as they can."""
+        found: list[tuple[datetime, truth.Meeting]] = []
+        so = truth.Truth(self.script.zone, self.script.end)
+        for action in self.script.actions:
+            so.do(action)
+        for meeting in (each for group in self.script.facilitators for each in so.meetings(group)):
+            for begins in {each.place for each in meeting.history}:
+                at = begins - timedelta(minutes=1)
+                for each in self.script.downtimes:
+                    if each.kind == "stopped" and each.begin <= at <= each.end:
+                        at = each.end + timedelta(seconds=1)
+                if meeting.standing(at).begins == begins and at < min(begins + truth.LENGTH, self.script.end):
+                    found.append((at, meeting))
+        return found
+
+    async def _is_here(self, meeting: truth.Meeting) -> None:
+        async with self._begin() as session:
+            host = self._actor(self.script.facilitators[meeting.group])
+            found = await self._meeting(session, meeting.group, meeting.original)
+            await arrivals.here(session, host, found.meeting_id, now=self.stage.clock.now())
+        await self.stage.world.settle(30)
 
     async def _open(self) -> None:
         script, stage = self.script, self.stage
@@ -209,10 +236,10 @@ class Play:
             case "choose":
                 await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
             case "cant" | "going":
-                meeting = await self._meeting(session, action)
+                meeting = await self._meeting(session, action.group, action.original)
                 await meetings.respond(session, actor, meeting.meeting_id, action.what, now=now)
             case "cancel" | "move" | "undo":
-                meeting = await self._meeting(session, action)
+                meeting = await self._meeting(session, action.group, action.original)
                 if action.what == "cancel":
                     await meetings.cancel(session, actor, meeting.meeting_id, now=now)
                 elif action.what == "undo":
@@ -246,13 +273,10 @@ class Play:
         rule = _rule(action.pattern, action.to.weekday())
         return timetables.Plan.checked(group_id=self.group_ids[action.group], first=action.to, rule=rule)
 
-    async def _meeting(self, session: Any, action: Action) -> Meeting:
+    async def _meeting(self, session: Any, group: int, original: datetime | None) -> Meeting:
         """Return the meeting that somebody means, as they would choose it from a list."""
-        assert action.original is not None
-        meant = (
-            Meeting.group_id == self.group_ids[action.group],
-            Meeting.original_local == f"{action.original:{LOCAL}}",
-        )
+        assert original is not None
+        meant = (Meeting.group_id == self.group_ids[group], Meeting.original_local == f"{original:{LOCAL}}")
         found = await session.scalars(select(Meeting).where(*meant).order_by(Meeting.series_id.desc()).limit(1))
         return found.one()
 
