@@ -20,7 +20,7 @@ from tests.quarter.walls import Pattern, instant, nth_weekday, wall
 PLACES = (("Europe/Berlin", datetime(2026, 2, 23)), ("America/New_York", datetime(2026, 9, 14)))
 """Zones of the server, with a day from which clocks change within 13 weeks."""
 ZONES = ("America/New_York", "Europe/London", "Asia/Tokyo", "Australia/Sydney", "America/Los_Angeles")
-CHOICES = ((1440,), (60,), (60,), (10,), (1440, 60), (60, 10), (1440, 60, 10), ())
+CHOICES = ((1440,), (60,), (10,), (60, 10), (60, 10), (1440, 60), (1440, 60, 10), (1440, 60, 10), ())
 WAYS = ("dm", "dm", "dm", "thread", "thread", "none")
 ZERO, MINUTE, HOUR, DAY = timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 QUIET = timedelta(minutes=30)
@@ -110,14 +110,20 @@ class _Writer:
         lengths += [drawn.uniform(1, 9) * HOUR for _ in range(round(weeks))]
         lengths += [drawn.uniform(1, 2) * DAY for _ in range(max(1, round(weeks / 6)))]
         drawn.shuffle(lengths)
-        begin = script.begin + 2 * DAY
-        room = script.end - DAY - begin - sum(lengths, ZERO) - len(lengths) * QUIET
+        free = script.begin + 2 * DAY
+        room = script.end - DAY - free - sum(lengths, ZERO) - len(lengths) * QUIET
         cuts = sorted(drawn.random() for _ in lengths)
+        passed = ZERO
         for length, cut in zip(lengths, cuts, strict=True):
             kind = "away" if length < 6 * HOUR and drawn.random() < 0.4 else "stopped"
-            at = begin + room * cut
-            script.downtimes.append(Downtime(at, at + length, kind))
-            begin += length + QUIET
+            end = script.begin + 2 * DAY + room * cut + passed + length
+            passed += length + QUIET
+            if drawn.random() < 0.7:  # just when reminders of an evening's meeting would come
+                evening = time(drawn.randint(16, 20), drawn.randint(0, 59))
+                end = instant(datetime.combine(wall(end, script.zone).date(), evening), script.zone)
+            if end - length >= free and end < script.end - DAY:
+                script.downtimes.append(Downtime(end - length, end, kind))
+                free = end + QUIET
         for _each in range(round(weeks * 6)):
             script.troubles.append((self._any_time(), drawn.choice(TROUBLES)))
         script.troubles.sort()

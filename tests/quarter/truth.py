@@ -235,7 +235,7 @@ class Truth:
         assert action.to is not None
         several = self.series[action.group]
         made = Series(len(several), action.pattern, [], action.at)
-        for day in action.pattern.days(action.to.date(), self.end.date() + timedelta(days=40)):
+        for day in action.pattern.days(action.to.date(), self.end.date() + timedelta(days=200)):
             local = datetime.combine(day, action.to.time())
             at = instant(local, self.zone)
             made.meetings.append(Meeting(action.group, made.number, local, at, [Standing(action.at, at)]))
