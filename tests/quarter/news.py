@@ -242,8 +242,9 @@ def _after(series: Series, at: datetime) -> list[Meeting]:
 
 
 def _places(meeting: Meeting, at: datetime) -> list[datetime]:
-    """Return when a meeting was before it last changed, and is now."""
-    return [each.place for each in meeting.history if each.since <= at][-2:]
+    """Return when a meeting was to begin before it last changed, and is now, as far as it was on."""
+    last = [each for each in meeting.history if each.since <= at][-2:]
+    return [each.begins for each in last if each.begins is not None]
 
 
 def _say(belief: Belief | None) -> str:
