@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,8 +27,10 @@ NEWS, NEWS_NOW = "meetings.news", "meetings.news_now"
 """The second does not wait for the morning: the meeting comes before it."""
 MOST = 5
 """Changes that one letter lists."""
-AS_USUAL, OFF, MOVED, OTHER_ZONE = "o", "c", "m", "z"
-"""What somebody knew of a meeting before a letter; the last: the same wall time at another instant."""
+AS_USUAL, OFF, MOVED, OTHER_ZONE = "o", "c", "M", "z"
+"""What somebody knew of a meeting before a letter; the last: the same wall time at another instant. In a letter's key,
+MOVED is followed by whither: a wall time, in so few digits that no two within three years are the same."""
+WHITHER, YEAR_ONE = 36**4, datetime(1, 1, 1)  # noqa: DTZ001 - a wall time
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -78,7 +80,8 @@ class _About:
     @classmethod
     def of(cls, dedupe_key: str) -> _About:
         more, *changes = dedupe_key.rsplit(":", 1)[1].split(".")
-        return cls({int(each[:-1], 36): each[-1] for each in changes}, int(more))
+        parts = [each.partition(MOVED) if MOVED in each else (each[:-1], each[-1], "") for each in changes]
+        return cls({int(meeting_id, 36): knew + whither for meeting_id, knew, whither in parts}, int(more))
 
 
 # who is told
@@ -183,7 +186,7 @@ async def _together(session: AsyncSession, unread: _About, about: _About) -> _Ab
     left = {
         meeting_id: knew
         for meeting_id, knew in changes.items()
-        if meeting_id in now_known and (knew in {MOVED, OTHER_ZONE} or now_known[meeting_id] != knew)
+        if meeting_id in now_known and (knew == OTHER_ZONE or now_known[meeting_id] != knew)
     }
     return _About(dict(list(left.items())[:MOST]), max(about.more, unread.more) + max(len(left) - MOST, 0))
 
@@ -195,14 +198,18 @@ def _known(meeting: Meeting) -> str:
 def _standing_code(stands: str) -> str:
     if not stands or stands == "cancelled":
         return OFF if stands else AS_USUAL
-    return OTHER_ZONE if stands.startswith(WAS[:3]) else MOVED
+    return OTHER_ZONE if stands.startswith(WAS[:3]) else _moved_to(parse(stands))
+
+
+def _moved_to(local: datetime) -> str:
+    return MOVED + _base36((local - YEAR_ONE) // timedelta(minutes=1) % WHITHER)
 
 
 def _told_at(meeting: Meeting, zone: str) -> datetime:
     """Return when members take a meeting to begin."""
     if _known(meeting) == OTHER_ZONE:
         return datetime.strptime(meeting.told, WAS).replace(tzinfo=UTC)
-    told = meeting.told if _known(meeting) == MOVED else meeting.moved_local or meeting.original_local
+    told = meeting.told if _known(meeting).startswith(MOVED) else meeting.moved_local or meeting.original_local
     told = meeting.original_local if _known(meeting) == AS_USUAL else told
     return instant(parse(told), zone)
 
@@ -236,7 +243,7 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     about = _About.of(delivery.dedupe_key)
     seen = await meetings.several(session, delivery.guild_id, list(about.changes))
     changes = tuple(
-        Change(view, about.changes[view.meeting_id])
+        Change(view, about.changes[view.meeting_id][:1])
         for view in seen
         if view.ends_at > now and _is_news(view, about.changes[view.meeting_id])
     )
@@ -267,7 +274,7 @@ async def _not_made_yet(session: AsyncSession, series: Series, now: datetime) ->
 def _is_news(view: MeetingView, knew: str) -> bool:
     if view.state == "cancelled":
         return knew != OFF
-    return view.state == "planned" and (view.was_moved or knew != AS_USUAL)
+    return view.state == "planned" and knew != (_moved_to(view.local) if view.was_moved else AS_USUAL)
 
 
 async def _takes_part(session: AsyncSession, delivery: Delivery) -> bool:

@@ -168,6 +168,22 @@ async def test_at_night_news_waits_and_nothing_is_left_of_it_if_all_is_as_it_was
     assert said(told) == [("03-10", "moved", news.AS_USUAL)], "of what nobody read, nothing is said"
 
 
+async def test_who_read_in_the_evening_that_a_meeting_was_moved_is_not_told_so_again_in_the_morning(
+    tuesdays: Tuesdays,
+) -> None:
+    await tuesdays.passing.until(datetime(2026, 3, 2, 20, 55, tzinfo=UTC))
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 3, 11, 19))
+    assert who(await tuesdays.told()) == [FACILITATOR, MAYA, LEO]
+    await tuesdays.passing.until(datetime(2026, 3, 2, 22, tzinfo=UTC))
+    await tuesdays.do(meetings.cancel, tuesdays.ids[1])
+    assert await tuesdays.told(timedelta(hours=1)) == []
+    await tuesdays.do(meetings.undo, tuesdays.ids[1])
+    assert await tuesdays.told(timedelta(hours=8)) == [], "it is where they know it to be"
+    await tuesdays.do(meetings.cancel, tuesdays.ids[1])
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 3, 11, 20))
+    assert said(await tuesdays.told(timedelta(hours=30))) == [("03-10", "moved", news.MOVED)], "an hour later is news"
+
+
 async def test_news_of_a_meeting_that_begins_in_the_night_is_told_in_the_night(
     tuesdays: Tuesdays, db: Database
 ) -> None:
