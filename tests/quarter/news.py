@@ -210,11 +210,12 @@ class Minds:
             yield f"STALE: {meeting} is {_say(meeting.standing(at).begins or OFF)}, not {_say(claim)}"
         since = meeting.standing(at).since
         near = any(
-            place - when < NEAR + CLOSE
+            one.place - when < NEAR + CLOSE
             for when, _series, several in self.truth.changes
             for each in several
             if at - UNDO <= when <= at and each.group == self.group
-            for place in _places(each, when)
+            for one in each.history
+            if one.since <= when < one.place
         )
         if at < since + UNDO - timedelta(seconds=2) and not near:
             yield f"EARLY: {meeting} was changed only at {since:%H:%M:%S}"
@@ -242,9 +243,9 @@ def _after(series: Series, at: datetime) -> list[Meeting]:
 
 
 def _places(meeting: Meeting, at: datetime) -> list[datetime]:
-    """Return when a meeting was to begin before it last changed, and is now, as far as it was on."""
-    last = [each for each in meeting.history if each.since <= at][-2:]
-    return [each.begins for each in last if each.begins is not None]
+    """Return when a meeting was to begin a minute before a moment, as far as it was on, and is then."""
+    stood = (meeting.standing(at - UNDO - timedelta(seconds=1)), meeting.standing(at))
+    return [each.begins for each in stood if each.begins is not None]
 
 
 def _say(belief: Belief | None) -> str:

@@ -128,7 +128,7 @@ class Reminders:
             moments = self._moments(meeting, who, first_due - CLOSE, last + CLOSE)
             true = [self._is_due(meeting, who, starts_at, minutes, at) for at in moments]
             known = self._known_since(meeting, first_due)
-            if not any(true) or known > last_due + CLOSE:
+            if not any(ok for at, ok in zip(moments, true, strict=True) if at <= last_due + CLOSE):
                 continue
             joined = first_due - ASKED[minutes] - USUAL_LAG
             is_sure = all(true) and known < first_due - CLOSE and last <= until and len(windows) == 1
@@ -143,7 +143,7 @@ class Reminders:
         edges += [edge for seat in self.truth.seats[meeting.group, who] for edge in seat]
         edges += [since for since, _minutes in self.truth.chosen[who]]
         edges += [at for at, _answer in self.truth.answers[meeting, who]]
-        return [first, *(edge for edge in edges if first <= edge <= last), last]
+        return sorted([first, *(edge for edge in edges if first <= edge <= last), last])
 
     def _is_due(self, meeting: Meeting, who: str, starts_at: datetime, minutes: int, at: datetime) -> bool:
         return (
@@ -158,7 +158,7 @@ class Reminders:
         """Return since when a meeting was where it was when this was due; whether it was on does not count."""
         since = meeting.history[0].since
         for before, after in zip(meeting.history, meeting.history[1:], strict=False):
-            if after.place != before.place and after.since <= due + CLOSE * 2:
+            if after.place != before.place and after.since <= due:
                 since = after.since
         return since
 
