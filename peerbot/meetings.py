@@ -115,7 +115,7 @@ async def move(
     starts_at = instant(local, series.zone) if near else now
     if not now < starts_at:
         raise NotValid(_("Please choose a time that lies ahead, within two years."))
-    was = meeting.starts_at
+    was = meeting.starts_at if meeting.state == "planned" else None  # nobody comes to one that is off
     meeting.state, meeting.why = "planned", None
     words = local.strftime(LOCAL)
     meeting.moved_local = None if words == meeting.original_local else words

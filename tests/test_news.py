@@ -205,6 +205,16 @@ async def test_shortly_before_the_meeting_news_does_not_wait_a_minute(tuesdays: 
     assert who(await tuesdays.told(timedelta(seconds=1))) == [FACILITATOR, MAYA, LEO]
 
 
+async def test_one_that_was_off_is_moved_at_its_time_and_a_minute_is_left_to_take_it_back(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    assert who(await tuesdays.told()) == [FACILITATOR, MAYA, LEO]
+    await tuesdays.passing.until(datetime(2026, 3, 3, 17, 29, tzinfo=UTC))
+    await tuesdays.do(meetings.move, tuesdays.ids[0], datetime(2026, 3, 4, 19))
+    assert await tuesdays.told(timedelta(seconds=50)) == []
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    assert await tuesdays.told() == []
+
+
 async def test_what_changed_before_a_letter_is_sent_is_told_as_it_is_then(tuesdays: Tuesdays, db: Database) -> None:
     await tuesdays.do(meetings.cancel, tuesdays.ids[0])
     await tuesdays.do(groups.leave, tuesdays.group.group_id, by=actor(LEO))

@@ -210,12 +210,11 @@ class Minds:
             yield f"STALE: {meeting} is {_say(meeting.standing(at).begins or OFF)}, not {_say(claim)}"
         since = meeting.standing(at).since
         near = any(
-            one.place - when < NEAR + CLOSE
+            place is not None and place - when < NEAR + CLOSE
             for when, _series, several in self.truth.changes
             for each in several
             if at - UNDO <= when <= at and each.group == self.group
-            for one in each.history
-            if one.since <= when < one.place
+            for place in (each.standing(when - timedelta(seconds=1)).begins, each.standing(when).begins)
         )
         if at < since + UNDO - timedelta(seconds=2) and not near:
             yield f"EARLY: {meeting} was changed only at {since:%H:%M:%S}"
