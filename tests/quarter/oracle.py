@@ -9,7 +9,7 @@ The rules, as a facilitator would say them:
 3. A day before is of use until two hours before the meeting, the others until it begins. Later it does not come.
 4. It comes only to who takes part when it is due, wanted it before, has not answered "can't" to this time of the
    meeting, and takes messages. It does not come for a meeting that is off or elsewhere then, nor for a time to which
-   the meeting was put only after it was due.
+   the meeting was put only after it was due. Of one that is on again within a minute after that it may come.
 5. While peerbot or Discord are away nothing comes. What was due meanwhile comes within minutes after that (not in the
    night), if it is of use then; of several reminders of one meeting that wait for somebody only the last one comes.
 6. When a meeting begins its group's room is told once, within 15 minutes or not at all.
@@ -39,6 +39,7 @@ LAG = {"stopped": 2 * MINUTE, "away": 7 * MINUTE}
 USUAL_LAG = 1.5 * MINUTE
 """A refused or lost request is tried again some seconds later, and once more."""
 START_USE = 15 * MINUTE
+UNDO = MINUTE
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Reminders:
             moments = self._moments(meeting, who, first_due - CLOSE, last + CLOSE)
             true = [self._is_due(meeting, who, starts_at, minutes, at) for at in moments]
             known = self._known_since(meeting, first_due)
-            if not any(ok for at, ok in zip(moments, true, strict=True) if at <= last_due + CLOSE):
+            if not any(ok for at, ok in zip(moments, true, strict=True) if at <= last_due + CLOSE + UNDO):
                 continue
             joined = first_due - ASKED[minutes] - USUAL_LAG
             is_sure = all(true) and known < first_due - CLOSE and last <= until and len(windows) == 1
