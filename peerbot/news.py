@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, literal_column, or_, select, union, update
+from sqlalchemy import and_, func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, meetings, reach
@@ -93,12 +93,13 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     series = await session.get(Series, delivery.subject_id, populate_existing=True)
     if group is None or series is None:
         return
-    ahead = select(Meeting).where(Meeting.series_id == series.series_id, Meeting.ends_at > now, Meeting.state != "over")
+    is_ahead = and_(Meeting.ends_at > now, Meeting.state != "over") | Meeting.moved_local.is_not(None)
+    ahead = select(Meeting).where(Meeting.series_id == series.series_id, is_ahead)
     found = await session.scalars(ahead.order_by(Meeting.starts_at), execution_options={"populate_existing": True})
-    changed = [meeting for meeting in found if standing(meeting) != meeting.told]
+    changed = [each for each in found if standing(each) != each.told and _is_awaited(each, series.zone, now)]
     knew = {meeting.meeting_id: _known(meeting) for meeting in changed[:MOST]}
     first_at = min((min(each.starts_at, _told_at(each, series.zone)) for each in changed), default=now)
-    last_at = max((each.ends_at for each in changed), default=now)
+    last_at = max((max(each.ends_at, _told_at(each, series.zone)) for each in changed), default=now)
     for meeting in changed:
         meeting.told = standing(meeting)
     await session.flush()
@@ -214,6 +215,12 @@ def _told_at(meeting: Meeting, zone: str) -> datetime:
     return instant(parse(told), zone)
 
 
+def _is_awaited(meeting: Meeting, zone: str, now: datetime) -> bool:
+    """Return whether people can still come to a meeting, or would still come to where it was before it moved."""
+    is_ahead = meeting.ends_at > now and meeting.state != "over"
+    return is_ahead or (_known(meeting) != OFF and _told_at(meeting, zone) > now)
+
+
 def _collapse(series_id: int, member_id: int) -> list[str]:
     """Return the keys by which waiting letters are found: more than one, for those that may not be overtaken."""
     return [f"news:{series_id}:{member_id}{more}" for more in ("", ":1", ":2")]
@@ -245,7 +252,7 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     changes = tuple(
         Change(view, about.changes[view.meeting_id][:1])
         for view in seen
-        if view.ends_at > now and _is_news(view, about.changes[view.meeting_id])
+        if _is_of_use(view, about.changes[view.meeting_id], now) and _is_news(view, about.changes[view.meeting_id])
     )
     if not changes:
         return None
@@ -271,10 +278,15 @@ async def _not_made_yet(session: AsyncSession, series: Series, now: datetime) ->
     return coming[0].at if coming else None
 
 
+def _is_of_use(view: MeetingView, knew: str, now: datetime) -> bool:
+    return view.ends_at > now or (knew == AS_USUAL and instant(view.original, view.zone) > now)
+
+
 def _is_news(view: MeetingView, knew: str) -> bool:
     if view.state == "cancelled":
         return knew != OFF
-    return view.state == "planned" and knew != (_moved_to(view.local) if view.was_moved else AS_USUAL)
+    stands = _moved_to(view.local) if view.was_moved else AS_USUAL
+    return knew != stands and (view.state == "planned" or view.was_moved)
 
 
 async def _takes_part(session: AsyncSession, delivery: Delivery) -> bool:

@@ -260,3 +260,23 @@ async def test_a_letter_that_may_be_sent_already_is_not_overtaken_by_what_change
             told.append({f"{each.member_id} {change.meeting.meeting_id}" for change in letter.changes})
     assert len(set().union(*told)) == 2 * 3
     assert sum(map(len, told)) == 2 * 3
+
+
+async def test_who_was_not_told_in_time_that_a_meeting_came_earlier_is_told_that_it_is_over(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    await tuesdays.do(meetings.move, tuesdays.ids[0], datetime(2026, 3, 2, 13, 10))
+    after = NOW + 2 * HOUR  # nobody could tell anyone until then, and people would come on Tuesday
+    async with db.begin() as session:
+        (await session.get_one(Meeting, tuesdays.ids[0])).state = "over"
+        tell = (await session.scalars(select(Delivery).where(Delivery.kind == series.TELL))).one()
+        await news.tell(session, tell, after)
+        letters = (await session.scalars(select(Delivery).where(Delivery.kind == news.NEWS))).all()
+        assert len(letters) == 3
+        assert letters[0].not_after == datetime(2026, 3, 3, 17, 30, tzinfo=UTC), "until when they would have come"
+        letter = await news.letter(session, letters[0], now=after)
+        assert letter is not None
+        assert [(each.meeting.meeting_id, each.knew) for each in letter.changes] == [(tuesdays.ids[0], news.AS_USUAL)]
+        assert await news.letter(session, letters[0], now=NOW + 2 * DAY) is None
+        await news.tell(session, tell, after + MINUTE)
+        assert len((await session.scalars(select(Delivery).where(Delivery.kind == news.NEWS))).all()) == 3

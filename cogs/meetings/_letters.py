@@ -196,6 +196,12 @@ def change_line(change: Change, reader: Reader) -> Text:
         return _("- {when}: this one is off.", when=now if change.knew == news.MOVED else usual)
     if change.knew == news.OTHER_ZONE:
         return _("- The clocks it goes by have changed. This one is on {when}.", when=now)
+    if meeting.state == "over":
+        return _(
+            "- {old}: this one was moved, and is over. It was on {when}. I am sorry that I say it late.",
+            old=usual,
+            when=now,
+        )
     if meeting.was_moved:
         return _("- {old}: this one is now on {when}.", old=usual, when=now)
     return _("- {when}: this one is on, as usual.", when=now)
