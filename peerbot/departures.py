@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Select, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, duty, members, seats, tasks
+from peerbot import access, cards, deliveries, duty, members, rooms, seats, tasks
 from peerbot.groups import RETURN
 from peerbot.line import HOLDING, plan_offers, seat_freed
 from peerbot.models import Delivery, Facilitator, Group, Member, Membership, Task
@@ -70,6 +70,7 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
         await session.execute(
             delete(Facilitator).where(Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id)
         )
+        await rooms.forget_answers(session, group, member.member_id, now=now)
         await access.follow(session, group, member.member_id, now=now)
         await duty.listed_anew(session, group, now=now)
         await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, duty, groups, members, readers, tasks
+from peerbot import access, cards, deliveries, duty, groups, members, readers, rooms, tasks
 from peerbot.errors import NotValid
 from peerbot.line import HOLDING, seat_freed
 from peerbot.models import Facilitator, Group, Membership
@@ -132,4 +132,5 @@ async def _strike(session: AsyncSession, group: Group, listed: Facilitator, *, n
     await readers.shut_out(session, group, member_id, now=now)
     await cards.mark(session, group.guild_id, cards.of_group(group.group_id), now=now)
     await duty.listed_anew(session, group, now=now)
+    await rooms.forget_answers(session, group, member_id, now=now)
     return await access.follow(session, group, member_id, now=now)

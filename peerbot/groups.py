@@ -387,6 +387,7 @@ async def _seat_of(session: AsyncSession, group: Group, actor: Actor, states: tu
 async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bool = True, now: datetime) -> SeatChange:
     if frees:
         await seat_freed(session, group, now=now)
+    await rooms.forget_answers(session, group, member_id, now=now)
     access_id = await access.follow(session, group, member_id, at_once=True, now=now)
     await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     return SeatChange(group.name, group.room_id, access_id)

@@ -164,9 +164,10 @@ async def sheet(session: AsyncSession, actor: Actor, meeting_id: int, *, now: da
     if meeting is None or meeting.state == "cancelled" or now > meeting.ends_at + access.COVERED:
         raise MeetingUnknown
     await require_host(session, guild, meeting, actor)
-    new = select(Member).where(Member.member_id.in_(await reminders.newcomers(session, meeting)))
+    newcomers = await reminders.newcomers(session, meeting)
+    new = select(Member).where(Member.member_id.in_(newcomers), Member.away_since.is_(None))
     going = select(Member).join(Response, Response.member_id == Member.member_id).where(
-        Response.meeting_id == meeting_id, Response.answer == meetings.GOING
+        Response.meeting_id == meeting_id, Response.answer == meetings.GOING, Member.away_since.is_(None)
     )  # fmt: skip
     return Sheet(
         await meetings.view(session, actor.guild_id, meeting_id),

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, deliveries
+from peerbot import access, cards, deliveries
 from peerbot.deliveries import Priority
 from peerbot.errors import NotAllowed, NotValid
-from peerbot.models import Grant, Group, Guild
+from peerbot.models import Grant, Group, Guild, Meeting, Response
 from peerbot.rights import Actor, locked_for
 from peerbot.text import _
 from peerbot.types import KEEPS_KEY
+
+SILENT = {"synchronize_session": False}
 
 
 async def plan_room(session: AsyncSession, group: Group, *, now: datetime) -> int:
@@ -43,6 +45,16 @@ async def plan_meetings(session: AsyncSession, group: Group, kind: str, *, now: 
         session, kind, str(group.group_id), guild_id=group.guild_id, now=now, again=True, group_id=group.group_id,
         priority=Priority.ACCESS,
     )  # fmt: skip
+
+
+async def forget_answers(session: AsyncSession, group: Group, member_id: int, *, now: datetime) -> None:
+    """Forget what somebody answered to meetings of a locked group of which they are no part any more."""
+    theirs = select(Meeting.meeting_id).where(Meeting.group_id == group.group_id)
+    gone = delete(Response).where(Response.member_id == member_id, Response.meeting_id.in_(theirs))
+    answered = await session.scalars(gone.returning(Response.meeting_id), execution_options=SILENT)
+    shown = [cards.of_meeting(meeting_id) for meeting_id in answered]
+    if shown:
+        await cards.mark(session, group.guild_id, *shown, now=now)
 
 
 async def new_room(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> int:

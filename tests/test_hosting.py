@@ -16,7 +16,9 @@ from peerbot import (
     board,
     cards,
     deliveries,
+    departures,
     facilitators,
+    groups,
     hosting,
     meetings,
     members,
@@ -309,3 +311,33 @@ async def test_the_run_sheet_names_who_comes_and_who_wants_to_be_known_as_new(db
         assert (await hosting.sheet(session, facilitator(THIRD), meeting.meeting_id, now=START)).round == (MAYA,)
         with pytest.raises(NotAllowed):
             await hosting.sheet(session, actor(THIRD), meeting.meeting_id, now=START)
+
+
+async def test_who_has_left_is_neither_counted_nor_named_any_more(db: Database, meeting: Meeting) -> None:
+    left, removed, stepped_back, gone = MAYA + 1, MAYA + 2, OTHER, MAYA + 4
+    async with db.begin() as session:
+        group = await session.get_one(Group, meeting.group_id)
+        await seat(session, group, MAYA, left, removed, gone, now=NOW)
+        session.add(
+            Card(guild_id=GUILD, subject=cards.of_meeting(meeting.meeting_id), channel_id=5, posts=1, message_id=6)
+        )
+        await session.flush()
+        for who in (MAYA, left, removed, stepped_back, gone):
+            await meetings.respond(session, actor(who), meeting.meeting_id, meetings.GOING, now=NOW)
+        (draw,) = await planned(session, "card.draw")
+        draw.state = deliveries.DONE
+        await session.flush()
+        await groups.leave(session, actor(left), group.group_id, now=NOW)
+        struck = await members.find(session, GUILD, removed)
+        assert struck is not None
+        await groups.remove(session, facilitator(), group.group_id, struck.member_id, now=NOW)
+        await facilitators.step_back(session, actor(stepped_back), group.group_id, now=NOW)
+        await departures.leave(session, GUILD, gone, now=NOW)
+        assert (await hosting.sheet(session, facilitator(), meeting.meeting_id, now=NOW)).round == (MAYA,)
+        lapse = (await planned(session, "groups.seat_lapses"))[0]
+        await departures.lapse(session, lapse, NOW + groups.RETURN)
+        people = await meetings.answered(session, facilitator(), meeting.meeting_id)
+        assert people == {meetings.GOING: [MAYA], meetings.CANT: []}
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).going == 1
+        await session.refresh(draw)
+        assert draw.state == deliveries.PENDING, "the card shows that"
