@@ -20,6 +20,7 @@ from peerbot import meetings, news, reach, reminders, series
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
+from peerbot.errors import NotValid
 from peerbot.meetings import CANT, GOING, MeetingView
 from peerbot.models import Delivery, Guild
 from peerbot.news import Change, News
@@ -30,9 +31,13 @@ from peerbot.text import Reader, Text, _, n_
 from peerbot.times import length, when
 
 SERVER_AND_ROW = rf"{SERVER_ID}\.{ROW_ID}"
+MEETING = rf"{SERVER_AND_ROW}(?:\.\d{{1,9}})?"
+"""A server, a meeting, the minute (since 1970) to which its reader answers: a letter stays as it is when the meeting
+moves, and nobody says "can't" to a time of which they have not read."""
+UNIX_MINUTE = 60
 
 
-class CantTodayButton(PersistentButton, verb="meetings:cant-today", label=_("Can't today"), state=SERVER_AND_ROW):
+class CantTodayButton(PersistentButton, verb="meetings:cant-today", label=_("Can't today"), state=MEETING):
     """Answers that somebody cannot come."""
 
     async def press(self, answer: Answer) -> None:
@@ -46,7 +51,7 @@ class CantTodayButton(PersistentButton, verb="meetings:cant-today", label=_("Can
         await answer.show(_answered(lines, back, guild, answer.reader))
 
 
-class CanComeButton(PersistentButton, verb="meetings:can-come", label=_("I can come"), state=SERVER_AND_ROW):
+class CanComeButton(PersistentButton, verb="meetings:can-come", label=_("I can come"), state=MEETING):
     """Takes that back."""
 
     async def press(self, answer: Answer) -> None:
@@ -88,13 +93,30 @@ def new_here_button(guild_id: int, group_id: int, reader: Reader, *, says_new: b
 
 
 async def respond(answer: Answer, state: str, word: str) -> tuple[MeetingView, Guild]:
-    """Keep what somebody answers to a meeting, from a letter; return the meeting and its server."""
-    server, meeting_id = (int(part) for part in state.split("."))
+    """Keep what somebody answers to a meeting, from a letter; return the meeting and its server.
+
+    Raises like meetings.respond, or NotValid when the meeting is at another time than the letter says.
+    """
+    server, meeting_id, *minute = (int(part) for part in state.split("."))
     actor, now = answer.actor_in(server), answer.bot.clock.now()
     async with answer.bot.db.begin() as session:
         guild = await guild_of(session, actor.guild_id)
         await meetings.respond(session, actor, meeting_id, word, now=now)
-        return await meetings.view(session, actor.guild_id, meeting_id), guild
+        meeting = await meetings.view(session, actor.guild_id, meeting_id)
+        if minute and minute[0] != _minute(meeting):  # raised here, so that nothing is kept
+            key = _key(guild, meeting)
+            answer.ways = [CanComeButton(key, answer.reader), CantTodayButton(key, answer.reader, label=_("Can't"))]
+            then = when(meeting.starts_at, meeting.zone, answer.reader)
+            raise NotValid(_("This meeting is at another time now: {when}. Can you come then?", when=then))
+        return meeting, guild
+
+
+def _key(guild: Guild, meeting: MeetingView) -> str:
+    return f"{guild.guild_id}.{meeting.meeting_id}.{_minute(meeting)}"
+
+
+def _minute(meeting: MeetingView) -> int:
+    return int(meeting.starts_at.timestamp()) // UNIX_MINUTE
 
 
 def _answered(lines: list[str], back: PersistentButton, guild: Guild, reader: Reader) -> Card:
@@ -129,7 +151,7 @@ def reminder_post(reminder: Reminder, guild: Guild, reader: Reader, now: datetim
     buttons: list[ui.Item[Any]] = []
     place = place_button(meeting, guild, reader, now)
     buttons += [place] if place is not None else []
-    buttons += [CantTodayButton(f"{guild.guild_id}.{meeting.meeting_id}", reader)]
+    buttons += [CantTodayButton(_key(guild, meeting), reader)]
     if reminder.is_first:
         buttons += [new_here_button(guild.guild_id, meeting.group_id, reader, says_new=reminder.says_new)]
     buttons += [RemindersButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader)]

@@ -11,7 +11,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.seen import Seen, Shown
 from tests.stories.correspondence import threads_of, until
-from tests.stories.meeting_times import before, change, meet
+from tests.stories.meeting_times import NEW_YORK, before, change, meet
 from tests.stories.stage import Stage
 
 REMINDER = "**Tuesday meeting**: "
@@ -103,6 +103,17 @@ async def test_the_first_meeting_from_the_welcome_to_the_answer_in_the_direct_me
     assert "I remind you of a meeting 10 minutes before." in card
     await before(stage, second, minutes=10)
     assert len(mail(maya)) == 3, "a reminder that was chosen within its hour is not missed"
+
+    later = second.starts_at.astimezone(NEW_YORK).replace(tzinfo=None) + timedelta(hours=2)
+    await change(stage, meetings.move, second.meeting_id, later)
+    asked = await maya.press(again, "Can't today")
+    at = f"<t:{int((second.starts_at + timedelta(hours=2)).timestamp())}:F>"
+    assert "This meeting is at another time now" in asked
+    assert at in asked
+    assert stage.db is not None
+    async with stage.db.read() as session:
+        assert (await meetings.view(session, stage.guild.id, second.meeting_id)).cant == 0
+    assert "That is fine." in await maya.press(asked, "Can't")
     stage.expected_mentions = ["Ana"]
 
 
