@@ -439,6 +439,21 @@ async def look_at_group(session: AsyncSession, delivery: Delivery, now: datetime
     await plan_turns(session, several, now=now)
 
 
+async def place_gone(session: AsyncSession, guild_id: int, channel_id: int, *, now: datetime) -> None:
+    """Let series whose channel was deleted meet in their group's room, which each card and reminder shows then."""
+    found = await _locked(session, Series.channel_id == channel_id, guild_id=guild_id, limit=CHUNK)
+    for series in found:
+        series.channel_id = None
+        series.version += 1
+    await session.flush()
+    theirs = {series.series_id: series.group_id for series in found}
+    ahead = select(Meeting.meeting_id).where(Meeting.series_id.in_(theirs), Meeting.ends_at > now)
+    shown = [cards.of_meeting(meeting_id) for meeting_id in await session.scalars(ahead)]
+    if shown:
+        await cards.mark(session, guild_id, *shown, now=now)
+        await mirror(session, guild_id, theirs, now=now)
+
+
 async def purge(session: AsyncSession, guild_id: int, *, now: datetime, limit: int = PURGED) -> int:
     """Delete some meetings of a server that ended a month ago, with answers and debriefs; return how many.
 

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due
 from timetabling import plan as tuesdays
 
-from peerbot import agenda, deliveries, meetings, members, series, setup, timetables
+from peerbot import agenda, cards, deliveries, meetings, members, series, setup, timetables
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database, connect
@@ -357,3 +357,22 @@ async def test_two_facilitators_at_once_are_one_after_the_other(db: Database, gu
     async with db.read() as session:
         assert (await session.get_one(Meeting, meeting.meeting_id)).rev == 2, "a double tap is one change"
         assert len((await session.scalars(select(Series).where(Series.state == "active"))).all()) == 1
+
+
+async def test_a_series_whose_channel_was_deleted_meets_in_the_groups_room(db: Database, guild: Guild) -> None:
+    async with db.begin() as session:
+        made = await timetabling.tuesdays(session, channel_id=77)
+        meeting = (await meetings_of(session))[0]
+        of_it = cards.of_meeting(meeting.meeting_id)
+        session.add(Card(guild_id=GUILD, subject=of_it, group_id=made.group_id, channel_id=ROOM, posts=1, message_id=6))
+        await session.flush()
+        await series.place_gone(session, OTHER_GUILD, 77, now=NOW)
+        await series.place_gone(session, GUILD, 78, now=NOW)
+        await session.refresh(made)
+        assert made.channel_id == 77
+        now = meeting.starts_at + timedelta(minutes=1)
+        await series.place_gone(session, GUILD, 77, now=now)
+        await session.refresh(made)
+        assert (made.channel_id, made.version) == (None, 2)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).place_id == ROOM
+        assert len(await pending(session, "card.draw")) == 1

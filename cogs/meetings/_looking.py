@@ -39,6 +39,17 @@ class Looking(commands.Cog):
         """Look at a server that peerbot comes back to."""
         await self._look([guild.id])
 
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Let meetings whose channel was deleted be in their groups' rooms."""
+        if not self.bot.presence.leads:
+            return
+        try:
+            async with self.bot.db.begin(wait=BACKGROUND) as session:
+                await series.place_gone(session, channel.guild.id, channel.id, now=self.bot.clock.now())
+        except (DatabaseBusy, OutcomeUnknown):
+            log.warning("Meetings in a channel that was deleted still name it.")
+
     async def _look(self, guild_ids: list[int]) -> None:
         if not self.bot.presence.leads:
             return
