@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
 EMPTY_MEETINGS = {
-    True: _("No facilitator comes to a meeting? After 15 minutes I cancel it, with kind words and the next date."),
+    True: _(
+        "No facilitator comes to a meeting? After 15 minutes I cancel it, with kind words and the next date. "
+        "I leave meetings behind a link as they are: I can't see who is there."
+    ),
     False: _("No facilitator comes to a meeting? I call others, and leave the meeting as it is."),
 }
 

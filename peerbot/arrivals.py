@@ -107,7 +107,8 @@ async def nobody_yet(session: AsyncSession, delivery: Delivery, *, now: datetime
 async def nobody_came(session: AsyncSession, delivery: Delivery, *, looking_since: datetime, now: datetime) -> bool:
     """Cancel a meeting to which nobody came, if the owner keeps this on; return whether it was cancelled.
 
-    Not if somebody is on the way, nobody was called in time, or the bot has looked only since after that.
+    Not if somebody is on the way, nobody was called in time, or the bot has looked only since after that; nor where it
+    sees nobody, behind a link, while those who are there may see nothing of Discord.
     """
     meeting = await _locked_look(session, delivery)
     guild = await guild_of(session, delivery.guild_id)
@@ -116,7 +117,7 @@ async def nobody_came(session: AsyncSession, delivery: Delivery, *, looking_sinc
     call = await hosting.planned(session, "meetings.call", meeting)
     if call is None or call.state != deliveries.DONE or looking_since > meeting.starts_at + LATE:
         return False
-    if await _is_on_the_way(session, meeting):
+    if await _is_on_the_way(session, meeting) or await _is_elsewhere(session, meeting):
         return False
     await cancelled(session, meeting, "nobody", now=now)
     await _to_room(session, "meetings.nobody", meeting, now=now, not_after=now + timedelta(hours=1))
@@ -149,6 +150,10 @@ async def _arrived(session: AsyncSession, meeting: Meeting, *, now: datetime) ->
 async def _is_on_the_way(session: AsyncSession, meeting: Meeting) -> bool:
     late = (Host.meeting_id == meeting.meeting_id, Host.part == COVER, Host.at >= meeting.starts_at)
     return await session.scalar(select(Host.member_id).where(*late).limit(1)) is not None
+
+
+async def _is_elsewhere(session: AsyncSession, meeting: Meeting) -> bool:
+    return bool(await session.scalar(select(Series.link).where(Series.series_id == meeting.series_id)))
 
 
 async def _locked(session: AsyncSession, guild_id: int, meeting_id: int) -> Meeting | None:

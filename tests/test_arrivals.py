@@ -18,7 +18,7 @@ from peerbot import (
 from peerbot import setup as settings_of
 from peerbot.database import Database
 from peerbot.errors import CoverTaken, NotValid, PeerbotError
-from peerbot.models import Delivery, Group, Host, Meeting
+from peerbot.models import Delivery, Group, Host, Meeting, Series
 
 __all__ = ["meeting"]  # pytest finds fixtures by their names here
 
@@ -119,6 +119,16 @@ async def test_a_switch_of_the_owner_keeps_empty_meetings(db: Database, meeting:
         with pytest.raises(PeerbotError):
             await settings_of.cancel_empty(session, facilitator(), wanted=False)
         await settings_of.cancel_empty(session, actor(1, manages=True), wanted=False)
+        await late(session, meeting)
+        assert not await empty(session, meeting)
+
+
+async def test_a_meeting_elsewhere_goes_on_because_nobody_here_sees_who_is_there(
+    db: Database, meeting: Meeting
+) -> None:
+    async with db.begin() as session:
+        (await session.get_one(Series, meeting.series_id)).link = "https://a.org/room"
+        await session.flush()
         await late(session, meeting)
         assert not await empty(session, meeting)
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from peerbot import meetings, members, timetables
-from peerbot.models import Group, Membership
+from peerbot.models import Group, Membership, Series
 from peerbot.recurrence import Rule
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.seen import Seen
@@ -203,6 +203,11 @@ async def test_a_host_in_the_voice_channel_is_there_and_members_in_it_are_not_no
     await until(weekly, 18, 46)
     assert in_room(weekly, "late") == []
     weekly.expected_mentions = ["Ana"]
+    weekly.guild.remove_channel(int(voice(weekly)["id"]))
+    await weekly.world.settle()
+    assert weekly.db is not None
+    async with weekly.db.read() as session:
+        assert (await session.scalars(select(Series.channel_id))).all() == [None], "they meet in the group's room"
 
 
 async def test_a_host_who_came_long_before_is_seen_when_it_is_looked(weekly: Stage) -> None:
