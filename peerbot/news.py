@@ -112,7 +112,8 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     on_their_way = await _on_their_way(session, series.series_id, member_ids)
     letters: dict[str, list[Planned]] = {NEWS: [], NEWS_NOW: []}
     for member_id, zone in readers:
-        mine = await _together(session, waiting[member_id], about) if member_id in waiting else about
+        unread, until = waiting.get(member_id, (None, last_at))
+        mine = await _together(session, unread, about) if unread is not None else about
         if not mine.changes:
             continue
         morning = after_quiet(now, zone)
@@ -120,7 +121,7 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         letters[kind].append(
             Planned(
                 f"{series.series_id}:{_base36(int(now.timestamp()))}:{member_id}:{mine.key()}", group.guild_id, now,
-                group.group_id, series.series_id, member_id, not_after=last_at,
+                group.group_id, series.series_id, member_id, not_after=max(last_at, until),
                 collapse=next(
                     (each for each in _collapse(series.series_id, member_id) if each not in on_their_way), None
                 ),
@@ -149,21 +150,24 @@ async def _readers(session: AsyncSession, group: Group, meeting_ids: Sequence[in
 
 async def _take_back_waiting(
     session: AsyncSession, series_id: int, member_ids: Sequence[int], now: datetime
-) -> dict[int, _About]:
-    """Take back letters about a series that nobody has read yet; return what they were about."""
+) -> dict[int, tuple[_About, datetime]]:
+    """Take back letters about a series that nobody has read yet; return what they were about, and how long of use."""
     pending = Delivery.state == literal_column(str(PENDING))
     taken = (
         update(Delivery)
         .where(pending, Delivery.collapse_key.in_(_keys(series_id, member_ids)))
         .where(Delivery.channel_id.is_(None))  # else it may have been sent
         .values(state=CANCELLED, ended_at=now, problem="overtaken")
-        .returning(Delivery.delivery_id, Delivery.member_id, Delivery.dedupe_key)
+        .returning(Delivery.delivery_id, Delivery.member_id, Delivery.dedupe_key, Delivery.not_after)
         .execution_options(synchronize_session=False)
     )
-    found: dict[int, _About] = {}
-    for _delivery_id, member_id, key in sorted((await session.execute(taken)).all()):
-        one, first = _About.of(key), found.get(member_id or 0)
-        found[member_id or 0] = one if first is None else first.and_then(one)
+    found: dict[int, tuple[_About, datetime]] = {}
+    for _delivery_id, member_id, key, not_after in sorted((await session.execute(taken)).all()):
+        one, until = _About.of(key), not_after or now
+        if member_id in found:
+            first, of_first = found[member_id]
+            one, until = first.and_then(one), max(of_first, until)
+        found[member_id or 0] = one, until
     return found
 
 

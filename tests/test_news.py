@@ -280,3 +280,18 @@ async def test_who_was_not_told_in_time_that_a_meeting_came_earlier_is_told_that
         assert await news.letter(session, letters[0], now=NOW + 2 * DAY) is None
         await news.tell(session, tell, after + MINUTE)
         assert len((await session.scalars(select(Delivery).where(Delivery.kind == news.NEWS))).all()) == 3
+
+
+async def test_a_letter_that_takes_another_in_is_of_use_for_as_long_as_that_was(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    for number, meeting_id in enumerate(reversed(tuesdays.ids[:2])):
+        at = NOW + number * 5 * MINUTE
+        async with db.begin() as session:
+            await meetings.cancel(session, facilitator(), meeting_id, now=at)
+            tell = (await session.scalars(select(Delivery).where(Delivery.kind == series.TELL))).one()
+            await news.tell(session, tell, at + MINUTE)
+    async with db.read() as session:
+        waiting = (Delivery.kind == news.NEWS, Delivery.state == deliveries.PENDING)
+        letters = (await session.scalars(select(Delivery).where(*waiting))).all()
+        assert [each.not_after for each in letters] == 3 * [datetime(2026, 3, 10, 18, 30, tzinfo=UTC)]
