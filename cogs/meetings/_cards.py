@@ -65,7 +65,11 @@ def _cancelled_lines(meeting: MeetingView, reader: Reader) -> list[str]:
 
 
 def counts(meeting: MeetingView) -> Text:
-    """Return how many people come and how many do not."""
+    """Return how many people come and how many do not, of which one at least is not zero."""
+    if not meeting.cant:
+        return n_("{n} going", "{n} going", meeting.going)
+    if not meeting.going:
+        return _cant(meeting.cant)
     return _("{going}, {cant}", going=n_("{n} going", "{n} going", meeting.going), cant=_cant(meeting.cant))
 
 

@@ -24,9 +24,11 @@ READY_WITHIN = 30.0
 PATIENCE = 20.0
 """Real seconds for what the bot does by itself."""
 HERE = ZoneInfo("America/New_York")
-BEFORE_CLOCKS_CHANGE = timedelta(days=20)
-"""How long before clocks change where the server is, at noon, the tour begins: on a Monday, 13 days before its part
-about meetings, which begins on the day before one."""
+BEFORE_CLOCKS_CHANGE = timedelta(days=19)
+"""How long before clocks change where the server is, at noon, the tour begins: on a Tuesday. Six days later it comes to
+its part about meetings, which begins on the day before one."""
+REDRAWN_AFTER = timedelta(seconds=6)
+"""A public card is drawn again at most once in five seconds."""
 
 
 def first_moment(now: datetime) -> datetime:
@@ -103,6 +105,10 @@ class Cast:
         then = datetime.combine(here.date(), here.time().replace(hour, minute, 0, 0), HERE)
         then += timedelta(days=1) if then <= here else timedelta()
         clock.move((then + timedelta(days=days)).astimezone(UTC) - clock.now())
+
+    def let_cards_follow(self) -> None:
+        """Let the seconds pass after which public cards show what changed."""
+        self.discord.world.clock.move(REDRAWN_AFTER)
 
     def room(self, name: str) -> Wire:
         """Return the channel with this name."""

@@ -143,7 +143,7 @@ def _component_lines(components: list[Wire]) -> Iterator[str]:
 
 
 def _button(component: Wire) -> str:
-    name = escape(name_of(component))
+    name = escape(name_of(component)).replace(" ", "\u00a0")  # a button is not broken into two lines
     if component["type"] in kinds.SELECTS:
         return f"[reverse] {name} ▾ [/]"
     return f"[dim reverse] {name} [/]" if component.get("disabled") else f"[reverse] {name} [/]"

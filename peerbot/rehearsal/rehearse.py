@@ -16,6 +16,7 @@ from peerbot.rehearsal.printing import Printer
 from peerbot.rehearsal.seen import NoAnswer
 from peerbot.rehearsal.server import Discord, serve
 from peerbot.rehearsal.tour import Tour
+from peerbot.rehearsal.tour_meetings import FILE
 from peerbot.rehearsal.world import World
 
 DATABASE = "peerbot.db"
@@ -83,6 +84,7 @@ def _say_how_to_look_around(console: Console, discord: Discord, cast: Cast, fold
   The server stays up. Look around from another terminal:
 
     the database      sqlite3 {folder / DATABASE} .dump
+    a calendar file   cat {folder / FILE}
     the bot's log     tail -f {folder / "bot.log"}
     the channels      curl -H 'Authorization: Bot {cast.application.token}' \\
                         {discord.url}/api/v10/guilds/{cast.guild.id}/channels

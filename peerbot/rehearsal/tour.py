@@ -282,6 +282,7 @@ class Tour:
             found = [seen for seen in self.cast.lee.sees(channel) if all(word in seen for word in words)]
             return found[0] if found else None
 
+        self.cast.let_cards_follow()
         seen = await self.cast.discord.world.until(shows, REDRAWN_WITHIN, what=f"a card that shows {words}")
         assert seen is not None, "until() returns what is true"  # noqa: S101
         return seen

@@ -1,10 +1,14 @@
-"""The part of the tour about meetings: planned once, over a change of clocks, told in time, looked after by people."""
+"""The part of the tour about meetings: planned once, over a change of clocks, told in time, looked after by people.
+
+Whoever waits for a public message takes the latest that fits, of those that are newer than `since`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.padding import Padding
@@ -17,18 +21,20 @@ from peerbot.rehearsal.seen import Seen
 from peerbot.rehearsal.wire import PRIVATE_THREAD, Wire
 
 GROUP, ROOM = "Tuesday meeting", "tuesday-meeting"
-TEST, SOMETHING = "This is a test.", "something has changed"
+TEST, CHANGED, FIRST = "This is a test.", "something has changed", "It is your first time"
 FILE = "group-meeting.ics"
 MAIN_LINES = ("DTSTART", "SUMMARY", "UID", "SEQUENCE", "RECURRENCE-ID", "STATUS", "RRULE", "EXDATE", "TZID")
 
 
 @dataclass
 class Meetings:
-    """A facilitator says "tuesdays 6:30 pm" once, and the right people hear of the right meeting."""
+    """A facilitator says "tuesdays 6:30 pm" once, and the right people hear of it at the right moment."""
 
     cast: Cast
     paper: Printer
     folder: Path
+    since: int = 0
+    hour_of_first: int = 0
 
     async def play(self) -> None:
         """Play all steps."""
@@ -47,7 +53,7 @@ class Meetings:
             await step()
 
     async def planned(self) -> None:
-        """A series over a change of clocks is planned in four words."""
+        """A series over a change of clocks is planned in three words."""
         cast, paper = self.cast, self.paper
         paper.chapter("Ana plans meetings in three words")
         paper.tell('[bold]Ana[/] types /meeting new, chooses her group, and writes "tuesdays 6:30 pm".')
@@ -78,6 +84,7 @@ class Meetings:
         card = await self._until_seen(cast.maya, cast.room(ROOM), "Going", "6:30 pm")
         paper.show("The group", card)
         paper.check("It tells that just listening is fine.", holds="You can just listen" in card)
+        self.hour_of_first = _hour(card)
 
     async def answered(self) -> None:
         """Counts for all, names for facilitators only."""
@@ -89,6 +96,7 @@ class Meetings:
         cant = await cast.kim.press(card, "Can't")
         paper.tell("[bold]Maya[/] presses [bold]Going[/], [bold]Kim[/] presses [bold]Can't[/].")
         paper.show("Kim", cant)
+        cast.let_cards_follow()
         paper.check("No reason is asked.", holds="That is fine" in cant)
         counted = await self._until_seen(cast.tom, room, "1 going, 1 can't")
         named = cast.maya.mention in counted or cast.kim.mention in counted
@@ -117,15 +125,15 @@ class Meetings:
         paper.tell("Then she moves the [bold]next[/] one by mistake, and presses [bold]Undo[/] at once.")
         paper.check("It is where it was.", holds="is moved" in moved and "is on again" in back)
         cast.discord.world.clock.move(timedelta(seconds=61))
-        (letter,) = await self._mail(cast.maya, SOMETHING)
+        (letter,) = await self._mail(cast.maya, CHANGED)
         paper.tell("A minute later:")
         paper.show("Maya", letter)
         paper.check("Maya hears that it is off and when the group meets next.", holds="Next:" in letter)
         paper.check("She hears nothing of the slip.", holds="is now on" not in letter and "as usual" not in letter)
-        thread = await self._in_thread(cast.tom, SOMETHING)
+        thread = await self._in_thread(cast.tom, CHANGED)
         paper.check("Tom, who takes no direct messages, reads it in his private thread.", holds="is off" in thread)
         await cast.discord.world.settle(PATIENCE)
-        paper.check("Kim, who had said that she can't, is left in peace.", holds=not self._letters(cast.kim, SOMETHING))
+        paper.check("Kim, who had said that she can't, is left in peace.", holds=not self._letters(cast.kim, CHANGED))
         card = await self._until_seen(cast.maya, cast.room(ROOM), "CANCELLED")
         paper.show("The group", card)
         paper.check("The card stays, marked, with the next date.", holds="Next:" in card)
@@ -156,7 +164,7 @@ class Meetings:
         room = cast.room(ROOM)
         hosts = await self._until_task(f"## {GROUP}", "I need cover")
         paper.tell("A week later, on the day of the meeting, [bold]Ana[/] has no strength to host.")
-        paper.show("Facilitators", hosts)
+        paper.show("Every facilitator", hosts)
         said = await cast.ana.press(hosts, "I need cover")
         paper.show("Ana", said)
         cast.discord.world.clock.move(timedelta(seconds=61))
@@ -167,6 +175,7 @@ class Meetings:
         paper.show("Joe", thanks)
         await self._until(lambda: cast.joe.can_see(room), "Joe to see the room")
         paper.check("For this meeting he sees the group's room.", holds=cast.joe.can_see(room))
+        cast.let_cards_follow()
         card = await self._until_seen(cast.maya, room, "Going", f"With {cast.joe.mention}")
         paper.check("The group's card says who hosts, and no word of why.", holds=cast.ana.mention not in card)
 
@@ -175,16 +184,16 @@ class Meetings:
         cast, paper = self.cast, self.paper
         paper.chapter("One hour before")
         cast.move_to(17, 30)
-        (letter,) = await self._mail(cast.lee, f"**{GROUP}**: ")
+        (letter,) = await self._mail(cast.lee, FIRST)
         paper.show("Lee", letter)
-        paper.check("Lee reads what to expect; listening is enough.", holds="It is your first time" in letter)
+        paper.check("Lee reads what to expect; listening is enough.", holds="listen" in letter)
         new = await cast.lee.press(letter, "Tell facilitators I'm new")
         paper.check("If she likes, facilitators know that she is new. Only they do.", holds="Only they do" in new)
-        thread = await self._in_thread(cast.tom, f"**{GROUP}**: ")
+        thread = await self._in_thread(cast.tom, FIRST)
         paper.tell("And in [bold]Tom[/]'s private thread:")
         paper.show("Tom", thread)
         await cast.discord.world.settle(PATIENCE)
-        others = [each.name for each in (cast.maya, cast.kim) if self._letters(each, f"**{GROUP}**: ")]
+        others = [each.name for each in (cast.maya, cast.kim) if self._letters(each, FIRST)]
         paper.check("Maya and Kim asked for no reminder, and get none.", holds=not others)
         card = await self._until_seen(cast.maya, cast.room(ROOM), "My choices")
         for person in (cast.maya, cast.lee):
@@ -206,7 +215,7 @@ class Meetings:
         paper.check("It calls nobody by name.", holds=start.message_id not in cast.maya.pings + cast.lee.pings)
         here = await cast.joe.press(soon, "I'm here")
         paper.check("One tap says that he is there.", holds="Good that you are here" in here)
-        cast.move_to(19, 31)
+        cast.move_to(19, 36)
         (letter,) = await self._mail(cast.joe, "is over. Thank you")
         paper.tell("An hour later:")
         paper.show("Joe", letter)
@@ -218,12 +227,15 @@ class Meetings:
         """Clocks have changed, and nobody comes to host."""
         cast, paper = self.cast, self.paper
         paper.chapter("Clocks have changed, and nobody is there")
-        cast.move_to(18, 20, days=7)
-        room = cast.room(ROOM)
+        self.since, room = cast.discord.world.new_id(), cast.room(ROOM)
+        cast.move_to(18, 20, days=6)
         card = await self._until_seen(cast.maya, room, "My choices", "6:30 pm")
         paper.tell("The week after. Clocks were changed on Sunday.")
         paper.show("The group", card)
         paper.check("It is at 6:30 pm in New York, as ever.", holds="6:30 pm (New York)" in card)
+        by = _hour(card) - self.hour_of_first
+        words = f"For whoever lives by UTC it is an hour {'later' if by > 0 else 'earlier'} now."
+        paper.check(words, holds=abs(by) == 1)
         await self._until_task("begins in 10 minutes")
         cast.move_to(18, 35)
         late = await self._until_seen(cast.maya, room, "Your facilitators are late.")
@@ -292,10 +304,17 @@ class Meetings:
 
     async def _latest(self, there: Callable[[], list[Seen]], *words: str) -> Seen:
         def fitting() -> list[Seen]:
-            return [seen for seen in there() if all(word in seen or word in seen.labels for word in words)]
+            new = [seen for seen in there() if seen.message_id > self.since]
+            return [seen for seen in new if all(word in seen or word in seen.labels for word in words)]
 
         await self._until(fitting, f"a message that says {words}")
         return fitting()[-1]
 
     async def _until(self, what: Callable[[], object], words: str) -> None:
         await self.cast.discord.world.until(what, PATIENCE, what=words)
+
+
+def _hour(card: Seen) -> int:
+    """Return the hour in UTC at which a card says that a meeting begins."""
+    found = re.search(r"<t:(\d+):F>", card.text)
+    return datetime.fromtimestamp(int(found[1]), UTC).hour if found else -1
