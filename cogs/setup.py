@@ -163,7 +163,7 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
     me = server.me
     if server.get_role(guild.facilitator_role_id) is None:
         lacking.append(reader.say(_("- The role of facilitators is gone. Press *Change* and choose one.")))
-    needed = permissions.IN_SERVER | (permissions.FOR_EVENTS if guild.native_events else {})
+    needed = permissions.in_server(guild)
     missing = permissions.lacking(me.guild_permissions, needed)
     if missing:
         wanted = ", ".join(map(reader.say, missing))

@@ -198,6 +198,6 @@ async def _check_server(
     except TROUBLE as problem:
         report.to_do("Roles, channels and permissions", *_trouble(problem))
         return
-    server_health.check_permissions(report, seen)
+    server_health.check_permissions(report, seen, each)
     if each is not None:
         server_health.check_places(report, seen, each)

@@ -43,6 +43,11 @@ IN_THREADS_CHANNEL: dict[str, Text] = {
 """In the channel under which members have their private threads."""
 
 
+def in_server(guild: Guild | None) -> dict[str, Text]:
+    """Return what is needed in a whole server, as it is set up."""
+    return IN_SERVER | (FOR_EVENTS if guild is not None and guild.native_events else {})
+
+
 def threads_channel(guild: Guild) -> int:
     """Return the channel under which members' private threads stand: the one that was chosen, else the panel's."""
     return guild.threads_channel_id or guild.panel_channel_id

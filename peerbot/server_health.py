@@ -15,7 +15,7 @@ from peerbot import permissions
 from peerbot.findings import Report
 from peerbot.health import Known
 from peerbot.models import Group, Guild
-from peerbot.permissions import IN_ROOM, IN_SERVER
+from peerbot.permissions import IN_ROOM
 from peerbot.text import Reader, Text
 
 CHOOSE = "In the server choose another one: /setup, *Change*."
@@ -74,9 +74,10 @@ def check_stored(report: Report, known: Known) -> None:
         report.ok("Deliveries", "none has failed.")
 
 
-def check_permissions(report: Report, seen: Seen) -> None:
+def check_permissions(report: Report, seen: Seen, known: Known | None) -> None:
     """Check what the bot may do in the whole server."""
-    missing = permissions.lacking(seen.me.guild_permissions, IN_SERVER)
+    needed = permissions.in_server(known.guild if known is not None else None)
+    missing = permissions.lacking(seen.me.guild_permissions, needed)
     if missing:
         remedy = f"Server Settings, Roles, the bot's role: switch on {_listed(missing)}."
         report.to_do("Server permissions", f"The bot lacks {_listed(missing)}.", remedy)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from builders import GUILD
@@ -12,6 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, dispatcher
+from peerbot.clock import FOLLOWS, Clock
 from peerbot.deliveries import DONE, LEASED
 from peerbot.dispatcher import Outcome, Retry, Sent, Uncertain
 from peerbot.models import Delivery
@@ -26,6 +29,19 @@ async def test_moving_the_clock_wakes_it(at_work: Running) -> None:
     assert await at_work.dispatcher.is_idle()
     at_work.clock.move(24 * HOUR)
     await at_work.courier.has_sent("tomorrow")
+
+
+async def test_a_clock_that_another_process_moves_is_followed(tmp_path: Path) -> None:
+    ours, theirs = (Clock(tmp_path / "clock-offset") for _ in range(2))
+    told = asyncio.Event()
+    ours.watch(told.set)
+    following = asyncio.create_task(ours.follow())
+    async with asyncio.timeout(PATIENCE):
+        while not told.is_set():  # what was moved before the first look is no news
+            theirs.move(HOUR)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), 2 * FOLLOWS)
+    following.cancel()
 
 
 async def test_it_wakes_when_the_next_row_is_due(at_work: Running, monkeypatch: pytest.MonkeyPatch) -> None:

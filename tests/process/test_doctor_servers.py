@@ -27,6 +27,13 @@ async def test_permissions_that_the_bot_lacks_in_the_server_are_named_with_where
     assert found.code == 1
 
 
+async def test_the_permission_for_events_is_needed_where_they_are_switched_on(patient: Patient) -> None:
+    patient.harbour.stage.allow(Bit(NEEDED & ~Bit.CREATE_EVENTS))
+    assert (await patient.consult()).code == 0
+    await patient.change("UPDATE guilds SET native_events = true")
+    (await patient.consult()).only_to_do("Server permissions", "The bot lacks Create Events")
+
+
 async def test_a_bot_that_may_do_everything_is_ok(patient: Patient) -> None:
     patient.harbour.stage.allow(Bit.ADMINISTRATOR)
     assert (await patient.consult()).code == 0
