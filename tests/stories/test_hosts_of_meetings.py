@@ -137,6 +137,7 @@ async def test_cover_is_asked_by_name_and_the_first_to_accept_is_shown(weekly: S
     assert [seen.message_id for seen in taken] == [asks.message_id]
     assert taken[0].labels == []
     assert f"Hosts: {weekly.joe.mention}" in hosts_card(weekly)
+    assert len(in_room(weekly, f"With {weekly.joe.mention}.")) == 1, "the group reads who hosts"
     assert "hosts this one already. Thank you for offering." in await kim.forged(asks, "meetings:cover:1.ask")
     assert weekly.joe.can_see(weekly.room())
     await eve(weekly, 19, 40)
