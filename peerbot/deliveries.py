@@ -142,7 +142,7 @@ async def plan_many(
     if not several:
         return
     rows = [_values(kind, each, priority, now) for each in several]
-    unused = [name for name in _OPTIONAL if all(row[name] is None for row in rows)]
+    unused = [name for name in rows[0] if all(row[name] is None for row in rows)]
     for row in rows:
         for name in unused:
             del row[name]
@@ -183,22 +183,17 @@ async def _plan_claimed(session: AsyncSession, engine: str, values: dict[str, An
     return Delivery(**(await session.execute(_planning(engine, "claimed"), values)).mappings().one())
 
 
-_OPTIONAL = ("not_after", "channel_id", "group_id", "member_id", "subject_id", "collapse_key")
-
-
 @cache  # building it takes longer than running it
 def _planning(engine: str, how: str, *, returns: bool = True) -> Executable:
     """Return the statement that plans a row: "once", or "again", or "claimed" by this process if nobody carries it."""
     columns = Delivery.__table__.c
-    returned = (columns.delivery_id,) if returns else ()
     row = insert_for(engine, Delivery.__table__)
-    if how != "claimed":
-        # In the statement: what the model says would be worked out and sent for each row.
+    if how != "claimed":  # in the statement: what the model says would be worked out and sent for each row
         zero = literal_column("0")
         row = row.values(state=zero, again=false(), attempts=zero, claim_no=zero)
     if how == "once":
-        once = row.on_conflict_do_nothing(index_elements=["dedupe_key"])
-        return once.returning(*returned) if returns else once
+        row = row.on_conflict_do_nothing(index_elements=["dedupe_key"])
+        return row.returning(columns.delivery_id) if returns else row
     running = columns.state == literal_column(str(LEASED))
     changes: dict[str, Any] = {
         "state": case((running, literal_column("1")), else_=literal_column("0")),
@@ -211,7 +206,7 @@ def _planning(engine: str, how: str, *, returns: bool = True) -> Executable:
     }
     if how == "again":
         row = row.on_conflict_do_update(index_elements=["dedupe_key"], set_=changes)
-        return row.returning(*returned) if returns else row
+        return row.returning(columns.delivery_id) if returns else row
     first_send_at = func.coalesce(columns.first_send_at, row.excluded.first_send_at)
     changes |= {
         "state": literal_column(str(LEASED)),

@@ -18,10 +18,11 @@ from sqlalchemy.orm import aliased
 from peerbot import cards, members
 from peerbot.access import SEATED
 from peerbot.errors import MeetingUnknown, NotMember, NotValid
+from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
-from peerbot.series import LOCAL, LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
+from peerbot.series import LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
 from peerbot.text import _
 from peerbot.types import insert_into
 

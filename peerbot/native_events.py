@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
 from peerbot.deliveries import Priority
+from peerbot.making import EVENT
 from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.rights import Actor, guild_of, require_manager
-from peerbot.series import EVENT
 
 
 @dataclass(frozen=True)

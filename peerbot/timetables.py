@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards
 from peerbot.errors import MeetingUnknown, NotValid
+from peerbot.making import LOCAL
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, clock_change_between, instant, kind_of, occurrences
 from peerbot.rights import Actor, guild_of, locked_for, seen_by
 from peerbot.series import (
     AHEAD,
-    LOCAL,
     LONGEST_AHEAD,
     all_cancelled,
     all_planned_again,

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due
 from timetabling import plan as tuesdays
 
-from peerbot import agenda, cards, deliveries, meetings, members, series, setup, timetables
+from peerbot import agenda, cards, deliveries, making, meetings, members, series, setup, timetables
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database, connect
@@ -173,7 +173,7 @@ async def test_in_a_zone_far_away_no_day_is_left_out_and_none_comes_twice(db: Da
             first = datetime(2026, 3, 2, 23)
             expected = occurrences(Rule("daily"), first, zone, after=NOW, limit=len(ahead))
             assert [(m.original_local, m.starts_at) for m in ahead] == [
-                (each.local.strftime(series.LOCAL), each.at) for each in expected
+                (each.local.strftime(making.LOCAL), each.at) for each in expected
             ]
             assert expected[-1].at > NOW + timedelta(days=14)
 

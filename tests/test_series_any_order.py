@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due, tuesdays
 
-from peerbot import meetings, series, setup, timetables
+from peerbot import making, meetings, series, setup, timetables
 from peerbot.database import Database, connect
 from peerbot.errors import PeerbotError
 from peerbot.models import Meeting, Series
@@ -76,7 +76,7 @@ async def holds(db: Database, series_id: int, now: datetime) -> None:
         expected = occurrences(
             Rule.parse(row.rule), series.parse(row.first_local), row.zone, after=now, limit=len(all_of_it) + 20
         )
-        at = {each.local.strftime(series.LOCAL): each.at for each in expected}
+        at = {each.local.strftime(making.LOCAL): each.at for each in expected}
         assert {each.original_local: each.starts_at for each in planned}.items() <= at.items()
         near = {local for local, moment in at.items() if moment < now + series.AHEAD - series.LOOK}
         assert near <= set(locals_), "none that is near is missing"

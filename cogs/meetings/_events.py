@@ -12,9 +12,9 @@ from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.dispatcher import NotNeeded, Outcome, Sent
+from peerbot.making import EVENT
 from peerbot.models import Delivery
 from peerbot.native_events import Wanted
-from peerbot.series import EVENT
 from peerbot.text import Reader, _
 
 IN_VOICE, ELSEWHERE, GUILD_ONLY = 2, 3, 2
