@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Executable, Row, Select, bindparam, literal_column, select, update
@@ -108,7 +108,7 @@ def _to_make(series: Series | Row[Any], until: datetime, now: datetime) -> tuple
     """Return what a series has up to a moment and is not made yet, at least two, and how far it is made then."""
     begin = max(series.made_until, now)
     most = max((until - begin).days, 0) + AT_LEAST + 1
-    rule, first = Rule.parse(series.rule), parse(series.first_local)
+    rule, first = _rule(series.rule), parse(series.first_local)
     near = occurrences(rule, first, series.zone, after=begin, limit=USUAL)
     if len(near) == USUAL and near[-1].at <= until:
         near = occurrences(rule, first, series.zone, after=begin, limit=most)
@@ -120,6 +120,10 @@ def _to_make(series: Series | Row[Any], until: datetime, now: datetime) -> tuple
     return coming, made_until
 
 
+_rule = lru_cache(maxsize=256)(Rule.parse)
+"""Very many series have one of few rules."""
+
+
 def _rows(series: Series | Row[Any], coming: Sequence[Occurrence], now: datetime) -> list[dict[str, Any]]:
     lasts = timedelta(minutes=series.minutes)
     return [
@@ -127,7 +131,7 @@ def _rows(series: Series | Row[Any], coming: Sequence[Occurrence], now: datetime
             "series_id": series.series_id,
             "guild_id": series.guild_id,
             "group_id": series.group_id,
-            "original_local": each.local.strftime(LOCAL),
+            "original_local": each.local.isoformat(timespec="minutes"),
             "starts_at": each.at,
             "ends_at": each.at + lasts,
             "turned_at": now,
