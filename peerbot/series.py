@@ -325,7 +325,10 @@ async def look_at_group(session: AsyncSession, delivery: Delivery, now: datetime
 
 async def place_gone(session: AsyncSession, guild_id: int, channel_id: int, *, now: datetime) -> None:
     """Let series whose channel was deleted meet in their group's room, which each card and reminder shows then."""
-    found = await _locked(session, Series.channel_id == channel_id, guild_id=guild_id, limit=CHUNK)
+    there = (Series.guild_id == guild_id, Series.channel_id == channel_id, Series.state == literal_column("'active'"))
+    groups = select(Group.group_id).where(Group.group_id.in_(select(Series.group_id).where(*there)))
+    await session.execute(groups.order_by(Group.group_id).with_for_update(key_share=True))
+    found = (await session.scalars(select(Series).where(*there).execution_options(populate_existing=True))).all()
     for series in found:
         series.channel_id = None
         series.version += 1

@@ -16,6 +16,7 @@ from peerbot import arrivals, deliveries, groups, meetings, reach, reminders, ti
 from peerbot import setup as settings_of
 from peerbot.config import Settings
 from peerbot.database import BACKGROUND
+from peerbot.making import LOCAL
 from peerbot.models import Meeting
 from peerbot.recurrence import Rule
 from peerbot.rehearsal import people
@@ -24,7 +25,6 @@ from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.server import Discord
 from peerbot.rehearsal.wire import PRIVATE_THREAD
 from peerbot.rights import Actor
-from peerbot.series import LOCAL
 from tests.quarter import truth
 from tests.quarter.script import Downtime, Script, Trouble, group_name
 from tests.quarter.truth import Action
