@@ -1,8 +1,8 @@
 """Databases for tests: a real one for each, on both engines, brought up by the migrations.
 
-A test that asks for `db` runs on SQLite and on PostgreSQL; one that asks for `database_url` runs on SQLite, and on both
-if it is marked `both_databases`. SQLite copies a migrated file; PostgreSQL has a database for each worker, emptied
-after each test. Without a PostgreSQL those tests are skipped, or fail where PEERBOT_REQUIRE_PG is set.
+A test runs on SQLite, and on PostgreSQL as well if it or its file is marked `both_databases`. SQLite copies a migrated
+file; PostgreSQL has a database for each worker, emptied after each test. Without a PostgreSQL those tests are skipped,
+or fail where PEERBOT_REQUIRE_PG is set.
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    asks = "db" in metafunc.fixturenames or metafunc.definition.get_closest_marker("both_databases") is not None
-    if asks and "backend" in metafunc.fixturenames:
+    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases") is not None:
         metafunc.parametrize("backend", BACKENDS, indirect=True)
 
 
@@ -205,7 +204,7 @@ def settings_for(database_url: str) -> Settings:
 
 @pytest.fixture
 async def db(backend: str, settings: Settings) -> AsyncIterator[Database]:
-    """A database with the shape of this version and nothing in it, on each engine."""
+    """A database with the shape of this version and nothing in it."""
     made = connect(settings)
     yield made
     await made.close()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
 from builders import GUILD, ROOM, details, facilitator
-from conftest import settings_for
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, plan, run_due, tuesdays
 
 from peerbot import agenda, cards, groups, meetings, rooms, series, staff, timetables
 from peerbot.agenda import Moment
-from peerbot.database import Database, connect
+from peerbot.database import Database
 from peerbot.meetings import Scene
 from peerbot.models import Card, Delivery, Group, Guild, Meeting
 from peerbot.recurrence import Rule
@@ -22,14 +20,6 @@ from peerbot.recurrence import Rule
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 SEEN: list[tuple[str, datetime, int]] = []
 """What was seen to, when, for which change of the meeting."""
-
-
-@pytest.fixture
-async def db(sqlite_url: str) -> AsyncIterator[Database]:
-    """SQLite alone: the engines do not differ in what is asked here."""
-    made = connect(settings_for(sqlite_url))
-    yield made
-    await made.close()
 
 
 def moment(name: str, before: timedelta, of_use: timedelta, *, at_end: bool = False) -> Moment:

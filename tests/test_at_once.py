@@ -16,6 +16,8 @@ from peerbot.deliveries import DONE, LEASED, PENDING, Priority
 from peerbot.dispatcher import Outcome, Retry, Sent
 from peerbot.models import Delivery
 
+pytestmark = pytest.mark.both_databases
+
 __all__ = ["at_rest", "at_work"]  # pytest finds fixtures by their names here
 
 AT_ONCE: dict[str, Any] = {"kind": "effect", "again": True, "at_once": True, "priority": Priority.ACCESS}

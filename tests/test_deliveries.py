@@ -18,6 +18,8 @@ from peerbot.database import BACKGROUND, Database, connect
 from peerbot.deliveries import CANCELLED, DEAD, DONE, LEASED, PENDING, Priority
 from peerbot.models import Delivery, Guild
 
+pytestmark = pytest.mark.both_databases
+
 KIND = "test.kind"
 MINUTE = timedelta(minutes=1)
 

@@ -28,6 +28,8 @@ from peerbot.database import Database
 from peerbot.errors import GroupUnknown
 from peerbot.models import Guild
 
+pytestmark = pytest.mark.both_databases
+
 NAMES = ["Anchor", "Bridge", "Candle", "Dawn", "Ember", "Fern", "Garden", "Harbour"]
 
 

@@ -17,6 +17,8 @@ from peerbot.deliveries import CANCELLED, DEAD, DONE, EXPIRED, LEASED, PENDING, 
 from peerbot.dispatcher import ATTEMPTS, Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
 from peerbot.models import Delivery, Guild
 
+pytestmark = pytest.mark.both_databases
+
 __all__ = ["at_rest", "at_work"]  # pytest finds fixtures by their names here
 
 HOUR = timedelta(hours=1)

@@ -35,6 +35,8 @@ from peerbot.database import Database
 from peerbot.models import Group, Guild, Meeting
 from peerbot.recurrence import Rule
 
+pytestmark = pytest.mark.both_databases
+
 ENDED, LATER = 70_000, 30_000
 Statement = tuple[str, Any]
 FILL = """
@@ -136,7 +138,7 @@ OTHER_SEATS = """
     FROM members JOIN groups ON groups.group_id % :groups = members.member_id % :groups
     WHERE group_id <> :mine
 """
-OTHERS, PEOPLE = 1_000, 20_000
+OTHERS, PEOPLE = 1_000, 8_000
 
 
 @pytest.fixture

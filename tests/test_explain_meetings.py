@@ -14,6 +14,8 @@ from peerbot import meetings, series
 from peerbot.database import Database
 from peerbot.models import Group, Guild
 
+pytestmark = pytest.mark.both_databases
+
 SERVERS = """
     INSERT INTO guilds (guild_id, facilitator_role_id, panel_channel_id, staff_channel_id, time_zone, locale,
         help_countries, danger_policy, reading_hours, words_version, cancels_empty, native_events, created_at)

@@ -17,6 +17,8 @@ from peerbot.database import Database, connect
 from peerbot.errors import AlreadyMember, DatabaseBusy, GroupFull, NameTaken, NotMember, NotValid, PeerbotError
 from peerbot.models import Card, Group, Guild, Member, Membership
 
+pytestmark = pytest.mark.both_databases
+
 ROUNDS = 100
 PEOPLE = 4
 

@@ -18,6 +18,8 @@ from peerbot.database import Database, connect
 from peerbot.errors import PeerbotError
 from peerbot.models import Group, Guild
 
+pytestmark = pytest.mark.both_databases
+
 ROUNDS = 20
 TWO_DAYS = timedelta(hours=48)
 

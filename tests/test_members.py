@@ -39,6 +39,8 @@ from peerbot.errors import KeyWrong
 from peerbot.members import Seal
 from peerbot.models import Delivery, Grant, Guild, KeyCheck, Member
 
+pytestmark = pytest.mark.both_databases
+
 SNOWFLAKES = st.integers(min_value=0, max_value=2**63 - 1)
 
 

@@ -110,6 +110,7 @@ async def test_the_thread_of_a_task_that_is_forgotten_is_left_to_its_person(
         assert await tasks.find(session, GUILD, task_id) is None
 
 
+@pytest.mark.both_databases
 async def test_shutting_out_waits_for_a_thread_that_is_being_opened(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:

@@ -273,6 +273,7 @@ async def test_series_of_many_groups_are_looked_at_in_chunks(
     assert {m.starts_at.date() for m in await all_meetings(db)} == {date(2026, 3, day) for day in (3, 10, 17, 24)}
 
 
+@pytest.mark.both_databases
 async def test_two_processes_make_each_meeting_once(db: Database, guild: Guild, settings: Settings) -> None:
     async with db.begin() as session:
         for number in range(4):
@@ -298,6 +299,7 @@ async def acknowledge(dispatcher: Dispatcher, delivery: Delivery) -> int | None:
         return await dispatcher._write(session, delivery, Sent())
 
 
+@pytest.mark.both_databases
 async def test_a_press_and_a_step_about_one_meeting_wait_for_each_other_in_one_order(
     db: Database, guild: Guild, settings: Settings
 ) -> None:
@@ -331,6 +333,7 @@ async def test_a_press_and_a_step_about_one_meeting_wait_for_each_other_in_one_o
             await other.close()
 
 
+@pytest.mark.both_databases
 async def test_two_facilitators_at_once_are_one_after_the_other(db: Database, guild: Guild, settings: Settings) -> None:
     async with db.begin() as session:
         made = await timetabling.tuesdays(session)

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from builders import GUILD, OTHER_GUILD, actor, facilitator, make_guild, owner
-from conftest import settings_for
 from sqlalchemy import event, select
 from timetabling import NOW, TUESDAYS, meetings_of, pending, plan, run_due, tuesdays
 
 from peerbot import cards, groups, meetings, series, timetables
-from peerbot.database import Database, connect
+from peerbot.database import Database
 from peerbot.errors import GroupUnknown, MeetingUnknown, NotAllowed, NotValid
 from peerbot.models import Card, Guild, Series
 from peerbot.recurrence import Rule
 
 LONG_AGO, FAR_AHEAD = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59)
-
-
-@pytest.fixture
-async def db(sqlite_url: str) -> AsyncIterator[Database]:
-    """SQLite alone: the engines do not differ in what is asked here."""
-    made = connect(settings_for(sqlite_url))
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from peerbot.database import BACKGROUND, Database, ProcessLock, connect, transac
 from peerbot.errors import AlreadyRunning, DatabaseBusy, GroupUnknown, OutcomeUnknown
 from peerbot.models import Delivery, Guild, Member
 
+pytestmark = pytest.mark.both_databases
+
 ROOT = Path(__file__).parent.parent
 PATIENCE = 1.5
 """Seconds that a person's press may wait."""

@@ -54,7 +54,6 @@ async def switch(person: Person, *labels: str) -> Shown:
     return card
 
 
-@pytest.mark.both_databases
 async def test_the_first_meeting_from_the_welcome_to_the_answer_in_the_direct_message(group: Stage) -> None:
     stage, maya = group, group.maya
     first, second = (await meet(stage, many=True))[:2]
@@ -177,7 +176,6 @@ async def test_nothing_comes_at_night_and_what_is_of_use_comes_before_it(group: 
     assert len(mail(maya)) == 1
 
 
-@pytest.mark.both_databases
 async def test_a_meeting_that_is_off_is_told_and_one_that_was_only_a_slip_is_not(group: Stage) -> None:
     stage, maya, sam = group, group.maya, group.sam
     first, second = (await meet(stage, many=True))[:2]

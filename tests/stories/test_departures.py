@@ -34,7 +34,6 @@ def let_in(stage: Stage, person: Person) -> None:
     stage.guild.set_overwrite(int(stage.room()["id"]), person.user_id, 1, IN_ROOM, 0)
 
 
-@pytest.mark.both_databases
 async def test_who_leaves_the_server_keeps_the_seat_for_seven_days(joined: Stage) -> None:
     joined.maya.leaves()
     await joined.later(days=6, hours=23)
@@ -164,7 +163,6 @@ async def test_who_left_and_returned_while_peerbot_was_away_gets_the_role_again(
     assert str(quiet["id"]) in stage.guild.members[stage.maya.user_id]["roles"]
 
 
-@pytest.mark.both_databases
 async def test_a_start_asks_nothing_of_discord_when_nothing_drifted(joined: Stage) -> None:
     await joined.stop()
     with joined.requests() as made:
@@ -229,7 +227,6 @@ async def test_a_stranger_who_left_the_server_is_a_stranger_no_more(joined: Stag
     assert joined.told() == []
 
 
-@pytest.mark.both_databases
 async def test_a_room_that_was_deleted_is_made_anew_when_a_facilitator_wants_it(joined: Stage) -> None:
     joined.guild.remove_channel(int(joined.room()["id"]))
     await joined.world.settle()

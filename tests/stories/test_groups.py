@@ -115,7 +115,6 @@ async def test_a_room_that_is_deleted_while_the_form_is_open_is_refused(stage: S
     assert "I can't see that channel" in await form.send(FORM)
 
 
-@pytest.mark.both_databases
 async def test_a_role_is_given_and_taken_where_it_was_asked_for(stage: Stage) -> None:
     quiet = stage.guild.add_role("Quiet")
     form = await stage.olive.slash("/group new", role=quiet)
@@ -212,7 +211,6 @@ async def test_a_facilitator_of_another_group_may_not(stage: Stage, door: str, *
     assert seen.ephemeral
 
 
-@pytest.mark.both_databases
 async def test_every_button_of_a_group_refuses_who_has_no_right(stage: Stage) -> None:
     created = await stage.new_group()
     group_id = id_in(created, "People").rsplit(":", 1)[1]
@@ -311,7 +309,6 @@ async def test_a_card_is_drawn_at_most_once_in_five_seconds(stage: Stage) -> Non
     assert all(name in stage.panel_card() for name in ("One group", "Two group", "Three group"))
 
 
-@pytest.mark.both_databases
 async def test_a_panel_that_somebody_deleted_is_posted_again(stage: Stage) -> None:
     posting.delete(stage.world, stage.panel, [stage.panel_card().message_id])
     await stage.later(seconds=6)

@@ -69,7 +69,6 @@ async def test_choosing_direct_messages_sends_a_test_at_once_and_says_so(stage: 
     assert TEST in letter
 
 
-@pytest.mark.both_databases
 async def test_choosing_the_thread_sends_a_test_at_once_and_says_who_can_read_it(stage: Stage) -> None:
     await until(stage, 3)
     seen = await choose(stage.maya, "In a private thread")
@@ -190,7 +189,6 @@ async def test_a_thread_that_sleeps_is_woken(noon: Stage) -> None:
     assert len(in_threads(noon, noon.maya)) == 1
 
 
-@pytest.mark.both_databases
 async def test_a_thread_that_was_deleted_is_made_anew_and_that_is_told_once(noon: Stage) -> None:
     await choose(noon.maya, "In a private thread")
     (thread,) = threads_of(noon, noon.maya)
@@ -280,7 +278,6 @@ async def test_private_threads_stand_where_the_owner_chose(noon: Stage) -> None:
 # people who are not there
 
 
-@pytest.mark.both_databases
 async def test_whoever_left_the_server_gets_no_letter_and_reads_so_once_when_they_are_back(noon: Stage) -> None:
     await write(noon, noon.maya, "1")
     noon.maya.leaves()

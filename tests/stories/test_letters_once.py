@@ -23,7 +23,6 @@ from tests.stories.stage import Stage
 __all__ = ["noon"]  # pytest finds fixtures by their names here
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("way", ["By DM", "In a private thread"])
 @pytest.mark.parametrize("old", [False, True])
 async def test_a_letter_whose_answer_was_lost_is_not_sent_twice(noon: Stage, way: str, *, old: bool) -> None:
@@ -45,7 +44,6 @@ def hold_up_dms(stage: Stage) -> None:
         stage.discord.faults.next(method, path, status=503, times=99)
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("change", ["closed", "left", "In a private thread", "No messages"])
 @pytest.mark.parametrize("minutes", [0, 10])
 async def test_a_letter_that_may_have_come_by_direct_message_does_not_come_in_the_thread_as_well(

@@ -64,7 +64,6 @@ async def test_a_greeting_whose_answer_was_lost_is_not_sent_twice(group: Stage) 
     assert greetings(group) == 1
 
 
-@pytest.mark.both_databases
 async def test_a_greeting_is_found_by_its_mark_when_the_nonce_is_too_old(group: Stage) -> None:
     group.discord.faults.next("POST", messages(group.room()), drop="after")
     await group.join(group.maya)

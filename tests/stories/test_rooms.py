@@ -68,7 +68,6 @@ async def test_who_leaves_while_the_way_in_hangs_is_out_in_the_end(
     assert await recorded(group) == 1, "only Ana's"
 
 
-@pytest.mark.both_databases
 async def test_a_room_of_before_is_not_taken_by_a_group_of_a_restored_database(group: Stage) -> None:
     await group.join(group.maya)
     old = group.room()

@@ -284,7 +284,6 @@ async def test_another_facilitator_role_counts_from_now_on(stage: Stage) -> None
     assert "Only facilitators can do this" in await stage.ana.slash("/group new")
 
 
-@pytest.mark.both_databases
 async def test_named_countries_stand_on_the_panel(stage: Stage) -> None:
     card = await (await stage.olive.slash("/setup")).send({})
     await (await stage.olive.press(card, "Help lines")).send({COUNTRIES: "Ireland"})
