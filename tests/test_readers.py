@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
 from builders import (
     FACILITATOR,
     GUILD,

@@ -16,9 +16,9 @@ from peerbot.config import Settings
 from peerbot.database import Database, connect
 from peerbot.models import Delivery, Group, Guild, Task
 
-THREAD, CARD = 1_300_000_000_000_000_001, 1_300_000_000_000_000_003
 pytestmark = pytest.mark.both_databases
 
+THREAD, CARD = 1_300_000_000_000_000_001, 1_300_000_000_000_000_003
 Rule = Callable[[AsyncSession, int, datetime], Awaitable[None]]
 
 

@@ -162,7 +162,6 @@ async def by_form(stage: Stage, patch: pytest.MonkeyPatch) -> Shown:
     return await form.send({"Name": "Another"})
 
 
-@pytest.mark.both_databases
 @pytest.mark.parametrize("door", [by_command, by_button, by_menu, by_form])
 async def test_a_mistake_of_ours_is_a_sentence_with_a_reference_that_the_log_has_too(
     group: Stage,

@@ -310,7 +310,6 @@ async def test_whoever_left_unseen_gets_no_letter_and_nobody_is_told(noon: Stage
 # quiet hours
 
 
-@pytest.mark.both_databases
 async def test_a_letter_waits_through_the_night_of_the_server(stage: Stage) -> None:
     await until(stage, 23)
     await write(stage, stage.maya)

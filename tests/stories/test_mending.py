@@ -129,7 +129,6 @@ async def test_a_deleted_panel_channel_is_told_at_once_and_once(group: Stage) ->
     assert ["Quiet hour" in seen for seen in group.posted(plaza)] == [True]
 
 
-@pytest.mark.both_databases
 async def test_somebody_can_be_removed_from_a_closed_group_until_its_room_closes(group: Stage) -> None:
     await group.join(group.maya)
     await group.join(group.sam)

@@ -72,7 +72,6 @@ async def test_the_panel_leads_in_and_stays_as_it_is(stage: Stage) -> None:
     assert "Groups" in await stage.sam.press(panel, "All groups")
 
 
-@pytest.mark.both_databases
 async def test_nobody_else_learns_who_joined(stage: Stage) -> None:
     await stage.new_group()
     await stage.ana.slash("/group panel", group="Tuesday meeting")
@@ -112,7 +111,6 @@ async def test_a_roster_that_takes_long_is_private_from_its_first_sign_on(
     assert after == before
 
 
-@pytest.mark.both_databases
 async def test_only_the_facilitator_who_asks_sees_the_roster(stage: Stage) -> None:
     await stage.new_group()
     await stage.join(stage.maya)
@@ -327,7 +325,6 @@ async def test_my_card_shows_every_group_and_only_ones_own(stage: Stage) -> None
     assert mine.labels.count("Leave") == 2
 
 
-@pytest.mark.both_databases
 async def test_somebody_who_was_removed_is_out_and_reads_no_reason(stage: Stage) -> None:
     await stage.new_group()
     await stage.join(stage.maya)

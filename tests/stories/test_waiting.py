@@ -62,7 +62,6 @@ async def letters(stage: Stage) -> list[Delivery]:
         return list((await session.scalars(found.order_by(Delivery.delivery_id))).all())
 
 
-@pytest.mark.both_databases
 async def test_a_full_group_offers_the_line_and_waiting_is_private(full: Stage) -> None:
     await full.ana.slash("/group panel", group="Tuesday meeting")
     card = await group_card(full.maya)
@@ -131,7 +130,6 @@ async def test_a_double_tap_on_an_offer_is_one_seat_and_kind_words(full: Stage) 
     assert "1 of 1 seats taken" in await full.people_of()
 
 
-@pytest.mark.both_databases
 async def test_not_now_keeps_the_place_and_the_next_person_has_the_offer(full: Stage) -> None:
     await wait(full.maya)
     await wait(full.sam)
