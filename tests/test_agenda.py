@@ -69,6 +69,7 @@ async def first_turn(db: Database, meeting: Meeting) -> Delivery | None:
         return next((turn for turn in turns if turn.subject_id == meeting.meeting_id), None)
 
 
+@pytest.mark.both_databases
 async def test_each_moment_is_seen_to_when_it_comes(db: Database, meeting: Meeting) -> None:
     start = meeting.starts_at
     due: list[datetime] = []
@@ -154,6 +155,7 @@ async def test_a_meeting_that_is_made_shortly_before_has_no_old_reminders(db: Da
     assert [name for name in names() if name != "day"] == ["start"]
 
 
+@pytest.mark.both_databases
 async def test_what_is_cancelled_a_minute_before_does_not_start(db: Database, meeting: Meeting) -> None:
     at = meeting.starts_at - MINUTE
     await pass_time(db, NOW, at)
@@ -208,6 +210,7 @@ async def card_of(db: Database, meeting: Meeting) -> Card | None:
         return await session.scalar(select(Card).where(Card.subject == cards.of_meeting(meeting.meeting_id)))
 
 
+@pytest.mark.both_databases
 async def test_the_card_follows_the_room(db: Database, meeting: Meeting) -> None:
     await run_due(db, NOW)
     card = await card_of(db, meeting)

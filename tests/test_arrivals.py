@@ -84,6 +84,7 @@ async def test_nobody_there_calls_others_then_cancels_and_tells(db: Database, me
         assert len(await planned(session, "meetings.nobody")) == 1
 
 
+@pytest.mark.both_databases
 async def test_somebody_who_comes_ends_the_wait_and_members_are_told(db: Database, meeting: Meeting) -> None:
     async with db.begin() as session:
         await late(session, meeting)

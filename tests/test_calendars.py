@@ -127,6 +127,7 @@ async def meeting_on(db: Database, local: str) -> int:
         return (await session.scalars(select(Meeting.meeting_id).where(Meeting.original_local == local))).one()
 
 
+@pytest.mark.both_databases
 async def test_a_file_gives_the_same_instants_as_the_database(db: Database, guild: Guild) -> None:
     group = await tuesdays(db, weeks=9)
     before = await file_of(db, group)
@@ -151,6 +152,7 @@ async def test_a_file_gives_the_same_instants_as_the_database(db: Database, guil
     assert new["sequence"] > old["sequence"]
 
 
+@pytest.mark.both_databases
 async def test_a_sequence_never_falls_when_old_meetings_are_deleted(db: Database, guild: Guild) -> None:
     group = await tuesdays(db)
     async with db.begin() as session:
@@ -162,6 +164,7 @@ async def test_a_sequence_never_falls_when_old_meetings_are_deleted(db: Database
     assert events(await file_of(db, group, now=now))[0]["sequence"] == before
 
 
+@pytest.mark.both_databases
 async def test_a_file_of_all_groups_begins_with_what_is_not_over(db: Database, guild: Guild) -> None:
     group = await tuesdays(db, weeks=9)
     async with db.begin() as session:

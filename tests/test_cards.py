@@ -53,6 +53,7 @@ async def test_a_change_draws_the_card_at_once(db: Database, panel: Card, now: d
     assert (drawing.next_at, drawing.channel_id, drawing.subject_id) == (now, PANEL, panel.card_id)
 
 
+@pytest.mark.both_databases
 async def test_many_changes_draw_the_card_once_in_five_seconds(db: Database, panel: Card, now: datetime) -> None:
     await mark(db, now)
     async with db.begin() as session:
@@ -93,6 +94,7 @@ async def test_a_card_that_was_not_drawn_for_a_day_is_drawn_as_if_it_had_changed
         assert (await session.get_one(Card, panel.card_id, populate_existing=True)).drawn == "digest"
 
 
+@pytest.mark.both_databases
 async def test_a_change_while_the_card_is_drawn_draws_it_again_five_seconds_later(
     db: Database, panel: Card, now: datetime
 ) -> None:
@@ -112,6 +114,7 @@ async def test_a_group_without_a_card_draws_none(db: Database, panel: Card, now:
     assert [drawing.subject_id for drawing in await draws(db)] == [panel.card_id], "the panel counts the groups"
 
 
+@pytest.mark.both_databases
 async def test_a_deleted_card_is_posted_again_once(db: Database, panel: Card, now: datetime) -> None:
     for _found_out in range(2):
         async with db.begin() as session:
@@ -145,6 +148,7 @@ async def test_a_card_that_moved_while_it_was_posted_is_taken_down_where_it_no_l
         assert (await session.get_one(Card, panel.card_id)).message_id is None
 
 
+@pytest.mark.both_databases
 async def test_the_card_of_a_closed_group_is_taken_down(db: Database, panel: Card, now: datetime) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=now)

@@ -85,6 +85,7 @@ async def test_nobody_else_says_anything(db: Database, meeting: Meeting) -> None
         assert (await session.scalars(select(Debrief))).all() == []
 
 
+@pytest.mark.both_databases
 async def test_cover_next_time_is_asked_for_the_next_meeting_and_can_be_undone(db: Database, meeting: Meeting) -> None:
     async with db.begin() as session:
         await end(session, meeting)
@@ -125,6 +126,7 @@ async def test_who_wants_to_talk_is_named_to_the_others_on_duty_until_taken_back
             await debriefs.wants_to_talk(session, line, now=END)
 
 
+@pytest.mark.both_databases
 async def test_words_are_forgotten_after_thirty_days(db: Database, meeting: Meeting) -> None:
     async with db.begin() as session:
         await debriefs.say(session, actor(FACILITATOR), meeting.meeting_id, debriefs.FINE, now=END)
@@ -161,6 +163,7 @@ async def listed_since(session: AsyncSession, meeting: Meeting, user_id: int, si
     return me.member_id
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("ends", "much"),
     [

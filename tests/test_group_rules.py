@@ -174,6 +174,7 @@ async def test_a_channel_with_another_use_is_no_room(db: Database, group: Group,
     )
 
 
+@pytest.mark.both_databases
 async def test_the_room_of_a_closed_group_can_be_used_again_when_nobody_is_let_in_any_more(
     db: Database, group: Group, now: datetime
 ) -> None:
@@ -196,6 +197,7 @@ async def test_a_role_is_tied_to_a_group_only_by_who_manages_the_server(
         await refused(db, NotValid, lambda s, used=used: groups.create(s, owner(), other, role_id=used, now=now))
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("name", ["Tuesday", "tuesday", "TUESDAY", " Tues\u200bday ", "Tuesday\u202e"])
 async def test_two_open_groups_never_have_one_name(db: Database, group: Group, now: datetime, name: str) -> None:
     said = await refused(db, NameTaken, lambda s: make_group(s, now=now, name=name, room_id=None))
@@ -222,6 +224,7 @@ async def test_a_group_may_keep_its_name_when_it_is_edited(db: Database, group: 
     assert (edited.about, edited.capacity) == ("New words", 3)
 
 
+@pytest.mark.both_databases
 async def test_a_group_never_gets_fewer_seats_than_are_taken(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, LEO, now=now)
@@ -231,6 +234,7 @@ async def test_a_group_never_gets_fewer_seats_than_are_taken(db: Database, group
         await groups.edit(session, facilitator(), group.group_id, details(capacity=2), now=now)
 
 
+@pytest.mark.both_databases
 async def test_closing_tells_the_room_and_ends_access_a_week_later(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await groups.close(session, facilitator(), group.group_id, now=now)
@@ -388,6 +392,7 @@ async def test_a_failure_is_told_in_the_staff_channel_until_it_is_mended(
         assert await staff.try_again(session, facilitator(), row_id, now=now) == []
 
 
+@pytest.mark.both_databases
 async def test_many_failures_of_one_kind_are_one_trouble_and_mended_together(
     db: Database, group: Group, now: datetime
 ) -> None:
@@ -430,6 +435,7 @@ async def test_a_room_that_was_deleted_is_told_and_can_be_made_anew(db: Database
     assert len(await told(db, "groups.room")) == 1
 
 
+@pytest.mark.both_databases
 async def test_strangers_in_a_room_are_told_once_a_day(db: Database, group: Group) -> None:
     morning = datetime.fromisoformat("2026-03-01T08:00:00+00:00")
     for at in (morning, morning + timedelta(hours=2), morning + timedelta(days=1)):

@@ -100,6 +100,7 @@ async def test_saying_hello_twice_is_saying_it_once(db: Database, group: Group, 
         assert (await task(session, task_id)).kind == "hello"
 
 
+@pytest.mark.both_databases
 async def test_a_question_becomes_a_hello_when_they_want_to_join(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         asked = await hello.ask(session, actor(), group.group_id, now=now)
@@ -110,6 +111,7 @@ async def test_a_question_becomes_a_hello_when_they_want_to_join(db: Database, g
             await tasks.answer(session, facilitator(), said.task_id, now=now)
 
 
+@pytest.mark.both_databases
 async def test_welcome_gives_a_seat_access_and_a_greeting(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:
@@ -214,6 +216,7 @@ async def test_after_a_week_away_a_hello_is_gone(db: Database, group: Group, tas
         assert (await task(session, task_id)).outcome == "left"
 
 
+@pytest.mark.both_databases
 async def test_a_group_that_closes_ends_its_hellos_and_questions(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:
@@ -265,6 +268,7 @@ async def test_nobody_asks_their_own_group_or_one_of_another_server(db: Database
                 await rule(session, actor(guild_id=OTHER_GUILD), group.group_id, now=now)
 
 
+@pytest.mark.both_databases
 async def test_whoever_becomes_a_facilitator_needs_no_hello(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:

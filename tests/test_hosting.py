@@ -76,6 +76,7 @@ async def test_only_who_hosts_can_ask_for_cover(db: Database, meeting: Meeting) 
         assert await planned(session, "meetings.cover") == []
 
 
+@pytest.mark.both_databases
 async def test_any_facilitator_of_the_server_covers_and_sees_the_room_until_an_hour_after(
     db: Database, meeting: Meeting
 ) -> None:
@@ -209,6 +210,7 @@ async def test_of_two_who_accept_at_once_one_hosts(db: Database, meeting: Meetin
         assert len((await session.scalars(select(Host).where(Host.part == hosting.COVER))).all()) == 1
 
 
+@pytest.mark.both_databases
 async def test_who_is_off_duty_or_gone_is_not_asked(db: Database, meeting: Meeting) -> None:
     async with db.begin() as session:
         fresh = await make_group(session, now=NOW, name="Owls", room_id=ROOM + 1, by=facilitator(THIRD))
@@ -223,6 +225,7 @@ async def test_who_is_off_duty_or_gone_is_not_asked(db: Database, meeting: Meeti
         assert asked == [THIRD + 1]
 
 
+@pytest.mark.both_databases
 async def test_at_most_twelve_are_called_and_the_groups_own_come_first(db: Database, meeting: Meeting) -> None:
     async with db.begin() as session:
         owls = await make_group(session, now=NOW, name="Owls", room_id=ROOM + 1, by=facilitator(THIRD))
@@ -239,6 +242,7 @@ async def test_at_most_twelve_are_called_and_the_groups_own_come_first(db: Datab
 # what the task thread shows
 
 
+@pytest.mark.both_databases
 async def test_the_card_is_placed_when_the_meeting_is_near_and_taken_down_after_it(
     db: Database, meeting: Meeting
 ) -> None:

@@ -105,6 +105,7 @@ async def test_whoever_wants_to_wait_where_a_seat_is_free_gets_it(db: Database, 
     assert (await states(db, group))[MAYA] == "active"
 
 
+@pytest.mark.both_databases
 async def test_two_who_came_at_the_same_moment_stand_in_the_order_of_their_press(db: Database, group: Group) -> None:
     for user_id in (LEO, MAYA):
         await ask(db, group, user_id, waits=True)
@@ -140,6 +141,7 @@ async def test_nobody_waits_for_a_group_that_is_closed_or_elsewhere(db: Database
 # an offer
 
 
+@pytest.mark.both_databases
 async def test_a_seat_that_frees_is_offered_to_the_first_in_line(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
@@ -210,6 +212,7 @@ async def test_asking_to_wait_again_takes_no_offer(db: Database, group: Group) -
     assert (await states(db, group))[MAYA] == "offered"
 
 
+@pytest.mark.both_databases
 async def test_not_now_keeps_the_place_and_the_seat_goes_to_the_next(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
@@ -270,6 +273,7 @@ async def test_nobody_jumps_the_line_between_leaving_and_offering(db: Database, 
     assert await ask(db, group, MAYA) is not None, "she is the next to be offered"
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("offers", "state"), [(1, "waiting"), (2, None)])
 async def test_no_answer_keeps_the_place_once(db: Database, group: Group, offers: int, state: str | None) -> None:
     await wait(db, group, MAYA, LEO)
@@ -325,6 +329,7 @@ async def test_leaving_the_line_with_an_offer_offers_the_seat_to_the_next(db: Da
         await passes(db, group, MAYA)
 
 
+@pytest.mark.both_databases
 async def test_the_number_goes_down_and_never_up(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO, ANN)
     for happens, number in (

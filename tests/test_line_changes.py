@@ -100,6 +100,7 @@ async def test_an_offer_made_at_night_is_told_in_the_morning_and_stands_from_the
     assert [each.until for each in said] == [morning + TWO_DAYS]
 
 
+@pytest.mark.both_databases
 async def test_after_a_two_day_outage_there_is_one_letter_with_two_days_to_answer(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
@@ -204,6 +205,7 @@ async def test_whoever_is_removed_is_out_of_the_line_and_the_seat_goes_on(
     assert (await states(db, group))[MAYA] == "removed", "the step of the old offer changes nothing"
 
 
+@pytest.mark.both_databases
 async def test_whoever_becomes_a_facilitator_gives_place_and_offer_up(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
@@ -215,6 +217,7 @@ async def test_whoever_becomes_a_facilitator_gives_place_and_offer_up(db: Databa
     assert await states(db, group) == {KIM: "active", LEO: "offered"}
 
 
+@pytest.mark.both_databases
 async def test_a_group_that_closes_ends_its_line_and_tells_each_person_once(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
@@ -232,6 +235,7 @@ async def test_a_group_that_closes_ends_its_line_and_tells_each_person_once(db: 
     assert await place_of(db, MAYA) is None
 
 
+@pytest.mark.both_databases
 async def test_facilitators_see_the_line_in_order(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
@@ -273,6 +277,7 @@ async def test_whoever_comes_back_is_offered_the_seat_that_nobody_took(db: Datab
     assert (await states(db, group))[MAYA] == "offered"
 
 
+@pytest.mark.both_databases
 async def test_a_place_in_line_lapses_with_everything_else_after_seven_days(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
     await leaves_server(db, MAYA)
@@ -283,6 +288,7 @@ async def test_a_place_in_line_lapses_with_everything_else_after_seven_days(db: 
     assert await states(db, group) == {KIM: "active", LEO: "offered"}
 
 
+@pytest.mark.both_databases
 async def test_the_end_of_a_pause_offers_the_seat(db: Database, group: Group) -> None:
     await wait(db, group, MAYA)
     async with db.begin() as session:

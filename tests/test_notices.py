@@ -59,6 +59,7 @@ async def test_a_link_is_seen_only_around_its_meeting(db: Database, guild: Guild
         assert (await notices.notice(session, GUILD, meeting_id, now=STARTS)).link == ""
 
 
+@pytest.mark.both_databases
 async def test_the_board_has_each_group_once_with_its_next_meeting_and_free_seats(db: Database, guild: Guild) -> None:
     meeting_id = await a_meeting(db, rule=Rule("daily"))
     async with db.begin() as session:
@@ -74,6 +75,7 @@ async def test_the_board_has_each_group_once_with_its_next_meeting_and_free_seat
         assert await notices.board(session, GUILD + 1, now=NOW) == ()
 
 
+@pytest.mark.both_databases
 async def test_choices_are_for_who_has_a_part_in_the_group(db: Database, guild: Guild) -> None:
     meeting_id = await a_meeting(db)
     async with db.begin() as session:

@@ -31,6 +31,7 @@ def tuesdays(group: Group) -> Plan:
     return Plan(group.group_id, datetime(2026, 3, 3, 18, 30), TUESDAYS, topic="Rest", channel_id=7)
 
 
+@pytest.mark.both_databases
 async def test_the_same_plan_twice_is_there_once(db: Database, group: Group) -> None:
     async with db.begin() as session:
         first = await timetables.create(session, facilitator(), tuesdays(group), now=NOW)
@@ -74,6 +75,7 @@ async def test_a_meeting_that_somebody_else_changed_is_not_moved(db: Database, g
             await meetings.move(session, owner(), first.meeting_id, saturday, rev=first.rev, now=NOW)
 
 
+@pytest.mark.both_databases
 async def test_what_has_ended_is_listed_until_something_newer_takes_its_place(db: Database, group: Group) -> None:
     async with db.begin() as session:
         made = await timetables.create(session, facilitator(), tuesdays(group), now=NOW)

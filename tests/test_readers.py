@@ -28,6 +28,7 @@ from peerbot.readers import ReaderOf, ShutOut
 __all__ = ["group", "task_id"]  # pytest finds fixtures by their names here
 
 
+@pytest.mark.both_databases
 async def test_a_facilitator_who_is_taken_off_the_list_leaves_the_threads(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:
@@ -45,6 +46,7 @@ async def test_a_facilitator_who_is_taken_off_the_list_leaves_the_threads(
         assert again.is_listed, "they look after it again"
 
 
+@pytest.mark.both_databases
 async def test_what_a_facilitator_had_who_is_taken_off_the_list_is_free_again(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:
@@ -66,6 +68,7 @@ async def test_what_a_facilitator_had_who_is_taken_off_the_list_is_free_again(
         await tasks.claim(session, facilitator(), task_id, now=now)
 
 
+@pytest.mark.both_databases
 async def test_who_was_shut_out_is_compared_again_only_after_a_thread_was_opened(
     db: Database, group: Group, task_id: int, now: datetime
 ) -> None:

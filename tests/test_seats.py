@@ -76,6 +76,7 @@ async def run(db: Database, step: str, now: datetime) -> None:
         await rules[step](session, newest, now)
 
 
+@pytest.mark.both_databases
 async def test_whoever_agrees_gets_a_seat_access_and_a_welcome(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         joined = await groups.sign_up(session, actor(), group.group_id, agreed=AGREED, now=now)
@@ -167,6 +168,7 @@ async def test_a_facilitator_is_in_already(db: Database, group: Group) -> None:
     await refused(db, NotValid, FACILITATOR, group.group_id)
 
 
+@pytest.mark.both_databases
 async def test_leaving_frees_the_seat_and_leaves_no_row(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, LEO, now=now)
@@ -224,6 +226,7 @@ async def test_pausing_twice_keeps_the_first_end(db: Database, group: Group, now
         assert len(await planned(session, "groups.pause_over")) == 1
 
 
+@pytest.mark.both_databases
 async def test_a_pause_that_reaches_its_end_gives_the_seat_up(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
@@ -259,6 +262,7 @@ async def test_resuming_without_a_pause_changes_nothing(db: Database, group: Gro
             await groups.resume(session, actor(LEO), group.group_id)
 
 
+@pytest.mark.both_databases
 async def test_a_removed_person_cannot_join_until_let_back(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
@@ -303,6 +307,7 @@ async def test_letting_back_somebody_with_a_seat_takes_nothing_away(db: Database
     assert await seats_of(db, MAYA) == ["Tuesday"]
 
 
+@pytest.mark.both_databases
 async def test_a_seat_waits_seven_days_for_somebody_who_left_the_server(
     db: Database, group: Group, now: datetime
 ) -> None:
@@ -317,6 +322,7 @@ async def test_a_seat_waits_seven_days_for_somebody_who_left_the_server(
         await seat(session, group, 5, now=now)
 
 
+@pytest.mark.both_databases
 async def test_whoever_comes_back_in_time_has_the_seat_and_access_again(
     db: Database, group: Group, now: datetime
 ) -> None:
@@ -368,6 +374,7 @@ async def test_a_stranger_who_comes_or_goes_leaves_no_row(db: Database, group: G
         assert await members.find(session, GUILD, 404) is None
 
 
+@pytest.mark.both_databases
 async def test_who_left_and_who_came_while_nobody_looked_is_found_out(
     db: Database, group: Group, now: datetime
 ) -> None:
@@ -382,6 +389,7 @@ async def test_who_left_and_who_came_while_nobody_looked_is_found_out(
     assert {user_id for user_id, member in away.items() if member and member.away_since} == {MAYA}
 
 
+@pytest.mark.both_databases
 async def test_access_follows_the_seat_and_only_what_was_given_is_taken(
     db: Database, group: Group, now: datetime
 ) -> None:
@@ -417,6 +425,7 @@ async def test_the_room_of_a_closed_group_stays_readable_for_a_week(db: Database
         assert await groups.seats_taken(session, group.group_id) == 0
 
 
+@pytest.mark.both_databases
 async def test_a_room_is_compared_by_who_should_be_in_it(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, LEO, now=now)

@@ -90,6 +90,7 @@ async def test_whoever_does_not_look_after_the_group_changes_nothing(db: Databas
             await timetables.create(session, facilitator(), tuesdays(group.group_id, **once), now=NOW)
 
 
+@pytest.mark.both_databases
 async def test_members_answer_and_counts_are_seen(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
@@ -133,6 +134,7 @@ async def set_zone(db: Database, zone: str, now: datetime) -> None:
         await setup.save(session, owner(), time_zone=zone, now=now, **ZONES)
 
 
+@pytest.mark.both_databases
 async def test_another_zone_of_the_server_moves_what_is_ahead_and_tells_of_what_moved(
     db: Database, guild: Guild
 ) -> None:
@@ -224,6 +226,7 @@ async def test_the_look_of_each_day_goes_on_whatever_became_of_it(db: Database, 
         assert [row.due_at for row in await pending(session, series.EXTEND)] == [late + series.LOOK]
 
 
+@pytest.mark.both_databases
 async def test_what_has_no_more_meetings_ends_by_itself(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await timetabling.tuesdays(session, rule=Rule("once"))
@@ -239,6 +242,7 @@ async def test_what_has_no_more_meetings_ends_by_itself(db: Database, guild: Gui
             await timetables.go_on(session, facilitator(), made.series_id, now=at)
 
 
+@pytest.mark.both_databases
 async def test_a_month_after_its_end_nothing_of_a_meeting_is_left(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await timetabling.tuesdays(session, rule=Rule("once"))
@@ -260,6 +264,7 @@ async def test_a_month_after_its_end_nothing_of_a_meeting_is_left(db: Database, 
         assert await session.get(Series, made.series_id) is None, "nor of its series"
 
 
+@pytest.mark.both_databases
 async def test_series_of_many_groups_are_looked_at_in_chunks(
     db: Database, guild: Guild, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ async def panels(db: Database) -> list[tuple[str, int | None]]:
         return [(kind, channel_id) for kind, channel_id in rows]
 
 
+@pytest.mark.both_databases
 async def test_five_answers_are_kept_and_the_panel_is_posted(db: Database, now: datetime) -> None:
     await save(db, now)
     async with db.read() as session:
@@ -75,6 +76,7 @@ async def test_a_second_setup_changes_the_answers_and_keeps_the_words(db: Databa
     assert (changed.danger_policy, changed.words_version) == ("We call.", 2)
 
 
+@pytest.mark.both_databases
 async def test_two_taps_on_the_last_question_post_one_panel(db: Database, now: datetime) -> None:
     await save(db, now)
     await save(db, now)
@@ -90,6 +92,7 @@ async def test_a_panel_moves_with_its_channel(db: Database, now: datetime) -> No
     assert await panels(db) == [("card.post", PANEL), ("card.remove", PANEL), ("card.post", PANEL + 5)]
 
 
+@pytest.mark.both_databases
 async def test_changed_words_make_a_new_agreement_and_the_same_words_do_not(db: Database, now: datetime) -> None:
     await save(db, now)
     versions: list[str] = []

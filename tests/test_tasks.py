@@ -30,6 +30,7 @@ from peerbot.models import Delivery, Group, Guild, Member, Task
 __all__ = ["group", "task_id"]  # pytest finds fixtures by their names here
 
 
+@pytest.mark.both_databases
 async def test_a_question_opens_one_task_and_plans_its_thread(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         first = await hello.ask(session, actor(), group.group_id, now=now)
@@ -103,6 +104,7 @@ async def test_a_task_of_another_server_is_not_there(db: Database, task_id: int,
         assert await tasks.find(session, OTHER_GUILD, task_id) is None
 
 
+@pytest.mark.both_databases
 async def test_what_is_done_is_done_once(db: Database, task_id: int, now: datetime) -> None:
     async with db.begin() as session:
         await shown(session, task_id, now)
@@ -137,6 +139,7 @@ async def test_whoever_asked_can_ask_again_when_it_is_answered(
         assert (await hello.ask(session, actor(), group.group_id, now=now)).task_id != task_id
 
 
+@pytest.mark.both_databases
 async def test_five_tasks_a_day_are_the_most(db: Database, guild: Guild, now: datetime) -> None:
     async with db.begin() as session:
         asked = [await make_group(session, now=now, name=f"Group {one}", room_id=ROOM + one) for one in range(6)]
@@ -176,6 +179,7 @@ async def test_a_card_posted_too_late_is_drawn_again(db: Database, task_id: int,
         assert [(one.channel_id, one.subject_id) for one in await planned(session, "desk.draw")] == [(BOARD, task_id)]
 
 
+@pytest.mark.both_databases
 async def test_a_lost_card_is_posted_again_while_its_task_is_open(db: Database, task_id: int, now: datetime) -> None:
     async with db.begin() as session:
         await shown(session, task_id, now)
@@ -219,6 +223,7 @@ async def test_a_deleted_private_thread_is_forgotten_and_comes_back_when_claimed
         assert [one.channel_id for one in await planned(session, "desk.hello")] == [THREAD, THREAD + 1]
 
 
+@pytest.mark.both_databases
 async def test_the_desk_shows_the_oldest_of_ones_own_groups_first(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         other = await make_group(session, now=now, name="Owls", room_id=ROOM + 1, by=facilitator(LEO))
@@ -242,6 +247,7 @@ async def on_duty(session: AsyncSession, group: Group, now: datetime) -> list[in
     return [members.user_id(session, member) for member in await duty.on_duty(session, group.group_id, now=now)]
 
 
+@pytest.mark.both_databases
 async def test_off_duty_ends_by_itself(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         assert await on_duty(session, group, now) == [FACILITATOR, OTHER]
@@ -305,6 +311,7 @@ async def test_leaving_the_server_for_a_week_ends_a_task(db: Database, task_id: 
         assert view.outcome == "left"
 
 
+@pytest.mark.both_databases
 async def test_whoever_asked_something_is_known_until_a_month_after(db: Database, task_id: int, now: datetime) -> None:
     async with db.begin() as session:
         await session.execute(update(Member).values(created_at=now - 2 * DAY))

@@ -146,6 +146,7 @@ async def test_another_link_stands_at_once_on_the_card_of_a_meeting_that_goes_on
         assert first.rev == 1, "whoever is looked for there is still looked for"
 
 
+@pytest.mark.both_databases
 async def test_another_time_is_another_series_and_skipped_days_stay_off(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await tuesdays(session)
@@ -169,6 +170,7 @@ async def test_another_time_is_another_series_and_skipped_days_stay_off(db: Data
             await timetables.change(session, facilitator(), made.series_id, later, now=NOW)
 
 
+@pytest.mark.both_databases
 async def test_another_end_keeps_the_meetings_before_it(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await tuesdays(session)
@@ -194,6 +196,7 @@ async def test_an_end_is_taken_back_whole(db: Database, guild: Guild) -> None:
         assert [each.state for each in await meetings_of(session)] == ["cancelled", "planned"]
 
 
+@pytest.mark.both_databases
 async def test_whoever_ends_a_meeting_that_is_near_has_it_told_at_once(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await tuesdays(session)
@@ -249,6 +252,7 @@ async def test_a_member_of_the_group_changes_none_of_it(db: Database, guild: Gui
                 await attempt
 
 
+@pytest.mark.both_databases
 async def test_a_group_that_closes_takes_its_series_along(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await tuesdays(session)
@@ -265,6 +269,7 @@ async def test_a_group_that_closes_takes_its_series_along(db: Database, guild: G
         assert await meetings.mine(session, GUILD, facilitator().user_id, now=NOW, limit=5) == ()
 
 
+@pytest.mark.both_databases
 async def test_meetings_at_once_are_pointed_out(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await tuesdays(session)
