@@ -77,6 +77,7 @@ def guild() -> Guild:
     )
 
 
+@cache
 def sentences() -> list[str]:
     """Return every text that is marked for translation."""
     found: list[str] = []
@@ -316,6 +317,7 @@ def desk_cards(reader: Reader) -> dict[str, ui.LayoutView]:
     }
 
 
+@cache
 def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     here = guild()
     page = Page((VIEW, FULL), 1, has_more=True)
