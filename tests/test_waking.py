@@ -112,6 +112,7 @@ async def test_what_may_have_been_sent_is_searched_for_when_the_clock_was_set_ba
     assert (at_work.courier.keys(), at_work.courier.searched) == (["x"], ["x"])
 
 
+@pytest.mark.both_databases
 async def test_what_another_process_may_have_sent_is_searched_for_first(at_rest: Running) -> None:
     delivery_id = await at_rest.plan("x")
     async with at_rest.db.begin() as session:
@@ -145,6 +146,7 @@ async def test_a_step_that_was_due_is_due_although_the_clock_was_set_back_meanwh
     assert moments == [due_at]
 
 
+@pytest.mark.both_databases
 async def test_what_another_process_carried_out_is_known_too(at_rest: Running) -> None:
     delivery_id = await at_rest.plan("by somebody else")
     async with at_rest.db.begin() as session:
