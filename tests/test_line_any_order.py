@@ -295,7 +295,7 @@ def test_whatever_happens_in_any_order_no_seat_sleeps_and_nobody_is_overlooked(s
     TheLine.template = sqlite_template
     machine: Any = TheLine
     usual = settings(
-        max_examples=15,
+        max_examples=25,
         stateful_step_count=30,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )

@@ -149,7 +149,7 @@ async def test_leaving_and_offering_at_once_wait_for_nobody_in_a_circle(
     await wait(one, group, *people)
 
     async def comes_and_goes(db: Database, person: int) -> None:
-        for _ in range(6):
+        for _ in range(12):
             for what in (
                 lambda session: groups.leave(session, actor(person), group.group_id, now=NOON),
                 lambda session: departures.leave(session, GUILD, person, now=NOON),
@@ -161,7 +161,7 @@ async def test_leaving_and_offering_at_once_wait_for_nobody_in_a_circle(
                 assert await attempt(db, what) != "DatabaseBusy"
 
     async def delivers(db: Database) -> None:
-        for _ in range(20):
+        for _ in range(40):
             await step(db)
 
     everyone = [comes_and_goes(processes[person % 2], person) for person in [100, *people]]

@@ -143,7 +143,7 @@ def test_a_migration_that_leaves_rows_that_point_nowhere_is_undone(url: URL, eng
         assert connection.execute(text("SELECT * FROM facilitators")).all() == []
 
 
-@pytest.mark.parametrize("statement", ["15", "commit"])
+@pytest.mark.parametrize("statement", ["3", "15", "commit"])
 def test_a_killed_upgrade_leaves_the_shape_before(statement: str, bare_url: str, url: URL, engine: Engine) -> None:
     killed = subprocess.run(
         [sys.executable, "-c", KILL_AT_STATEMENT, bare_url, statement],
