@@ -5,20 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from builders import (
-    AGREED,
-    FACILITATOR,
-    GUILD,
-    LEO,
-    MAYA,
-    ROOM,
-    actor,
-    details,
-    facilitator,
-    make_group,
-    owner,
-    seat,
-)
+from builders import AGREED, FACILITATOR, GUILD, LEO, MAYA, ROOM, actor, details, facilitator, make_group, owner, seat
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from peerbot import deliveries, members
 from peerbot.config import Settings
-from peerbot.database import BACKGROUND, Database, ProcessLock, connect, transaction_open
-from peerbot.errors import AlreadyRunning, DatabaseBusy, GroupUnknown, OutcomeUnknown
+from peerbot.database import BACKGROUND, Database, connect, transaction_open
+from peerbot.errors import DatabaseBusy, GroupUnknown, OutcomeUnknown
 from peerbot.models import Delivery, Guild, Member
 
 pytestmark = pytest.mark.both_databases
@@ -291,62 +288,3 @@ async def test_the_id_of_a_deleted_row_is_never_given_again(db: Database, guild:
         await session.delete(first)
     async with db.begin() as session:
         assert (await members.of(session, GUILD, LEO, now=now)).member_id > first.member_id
-
-
-async def test_sqlite_loses_no_commit_and_keeps_nothing_that_was_erased(settings: Settings) -> None:
-    database = connect(settings)
-    expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
-    async with database.begin() as session:
-        for pragma, value in expected.items():
-            assert await session.scalar(text(f"PRAGMA {pragma}")) == value
-    await database.close()
-
-
-async def test_a_second_process_on_a_sqlite_file_is_refused(settings: Settings) -> None:
-    first, second = ProcessLock(settings), ProcessLock(settings)
-    await first.take(alone=False)
-    with pytest.raises(AlreadyRunning, match="one process"):
-        await second.take(alone=False)
-    await first.release()
-    await second.take(alone=True)
-    await second.release()
-
-
-def test_a_killed_process_lets_a_sqlite_file_go(settings: Settings) -> None:
-    script = (
-        "import asyncio, sys; from peerbot import config, database\n"
-        "lock = database.ProcessLock(config.load(discord_token='x', data_key=sys.argv[1], database_url=sys.argv[2]))\n"
-        "asyncio.run(lock.take(alone=False)); print('held', flush=True); sys.stdin.read()"
-    )
-    secrets = (settings.data_key.get_secret_value(), settings.database_url.get_secret_value())
-    with subprocess.Popen(
-        [sys.executable, "-c", script, *secrets], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        with pytest.raises(AlreadyRunning):
-            asyncio.run(ProcessLock(settings).take(alone=False))
-        process.kill()
-    lock = ProcessLock(settings)
-    asyncio.run(lock.take(alone=False))
-    asyncio.run(lock.release())
-
-
-async def test_processes_share_a_postgresql_unless_one_needs_it_alone(postgres_url: str, settings: Settings) -> None:
-    from conftest import settings_for
-
-    settings = settings_for(postgres_url)
-    running, also_running, changing = (ProcessLock(settings) for _ in range(3))
-    await running.take(alone=False)
-    await also_running.take(alone=False)
-    with pytest.raises(AlreadyRunning):
-        await changing.take(alone=True)
-    await running.release()
-    with pytest.raises(AlreadyRunning):
-        await changing.take(alone=True)
-    await also_running.release()
-    await changing.take(alone=True)
-    with pytest.raises(AlreadyRunning):
-        await running.take(alone=False)
-    await changing.release()
-    gc.collect()  # a lock that is left behind would be complained about here
