@@ -323,6 +323,13 @@ async def look_at_group(session: AsyncSession, delivery: Delivery, now: datetime
     await plan_turns(session, several, now=now)
 
 
+async def places(session: AsyncSession, guild_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the channels, each after its server, in which series of some servers meet."""
+    named = (Series.guild_id.in_(guild_ids), Series.channel_id.is_not(None), Series.state == literal_column("'active'"))
+    found = await session.execute(select(Series.guild_id, Series.channel_id).where(*named).distinct())
+    return [(guild_id, channel_id) for guild_id, channel_id in found if channel_id is not None]
+
+
 async def place_gone(session: AsyncSession, guild_id: int, channel_id: int, *, now: datetime) -> None:
     """Let series whose channel was deleted meet in their group's room, which each card and reminder shows then."""
     there = (Series.guild_id == guild_id, Series.channel_id == channel_id, Series.state == literal_column("'active'"))

@@ -23,7 +23,6 @@ from peerbot import access, departures, directory, groups, meetings, reach, remi
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import AgreementNeeded, GroupFull, HelloFirst, InLine, PeerbotError
 from peerbot.groups import SeatChange
-from peerbot.models import Guild
 from peerbot.rights import Actor, guild_of
 from peerbot.text import Text, _
 
@@ -46,7 +45,6 @@ async def enter(
             # Whoever presses is here, whether or not peerbot saw them come back.
             await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
             joined = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
-            guild = await guild_of(session, actor.guild_id)
             await reminders.follow(session, actor, now=bot.clock.now())
     except AgreementNeeded as needed:
         await show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
@@ -60,16 +58,17 @@ async def enter(
         if joined is None:
             await show_place(answer, actor, group_id)
             return
-        await _welcome(answer, guild, joined, group_id)
+        await _welcome(answer, actor, joined, group_id)
 
 
-async def _welcome(answer: Answer, guild: Guild, joined: SeatChange, group_id: int) -> None:
+async def _welcome(answer: Answer, actor: Actor, joined: SeatChange, group_id: int) -> None:
     bot = answer.bot
+    async with bot.db.read() as session:  # while Discord opens the room
+        guild = await guild_of(session, actor.guild_id)
+        habits = await reach.habits(session, actor.guild_id, actor.user_id)
+        next_at = await meetings.next_of(session, group_id, after=bot.clock.now())
     outcome = await bot.dispatcher.outcome(joined.access_id)
     is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
-    async with bot.db.read() as session:
-        habits = await reach.habits(session, guild.guild_id, answer.interaction.user.id)
-        next_at = await meetings.next_of(session, group_id, after=bot.clock.now())
     card = cards.welcome_card(
         joined.name, guild, joined.room_id, answer.reader, is_open=is_open, next_at=next_at,
         asks=habits.reminders is None,

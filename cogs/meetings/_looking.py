@@ -45,10 +45,13 @@ class Looking(commands.Cog):
         if not self.bot.presence.leads:
             return
         try:
-            async with self.bot.db.begin(wait=BACKGROUND) as session:
-                await series.place_gone(session, channel.guild.id, channel.id, now=self.bot.clock.now())
+            await self._place_gone(channel.guild.id, channel.id)
         except (DatabaseBusy, OutcomeUnknown):
-            log.warning("Meetings in a channel that was deleted still name it.")
+            log.warning("Meetings in a channel that was deleted still name it; the next start sees to it.")
+
+    async def _place_gone(self, guild_id: int, channel_id: int) -> None:
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            await series.place_gone(session, guild_id, channel_id, now=self.bot.clock.now())
 
     async def _look(self, guild_ids: list[int]) -> None:
         if not self.bot.presence.leads:
@@ -58,5 +61,10 @@ class Looking(commands.Cog):
                 async with self.bot.db.begin(wait=BACKGROUND) as session:
                     some = guild_ids[first : first + AT_ONCE]
                     await series.look_everywhere(session, some, now=self.bot.clock.now())
+                    named = await series.places(session, some)
+                for guild_id, channel_id in named:
+                    server = self.bot.get_guild(guild_id)
+                    if server is not None and not server.unavailable and server.get_channel(channel_id) is None:
+                        await self._place_gone(guild_id, channel_id)  # it was deleted while nobody looked
         except (DatabaseBusy, OutcomeUnknown):
             log.warning("Meetings could not be looked at; it is done at the next start, and once a day.")

@@ -151,6 +151,11 @@ async def test_a_voice_channel_is_linked_and_a_deleted_card_is_posted_again(stag
     await change(stage, meetings.move, first, first_of(stage, after=timedelta(hours=4)))
     await stage.later(seconds=30)
     assert card(stage).message_id != posted.message_id
+    await stage.stop()
+    stage.guild.remove_channel(int(voice["id"]))
+    await stage.start()
+    await stage.later(seconds=30)
+    assert f"<#{voice['id']}>" not in card(stage), "a channel that was deleted meanwhile is nowhere to meet"
 
 
 async def test_the_board_shows_when_groups_meet_and_their_seats_in_one_edit_a_change(meets: Stage) -> None:
