@@ -46,7 +46,7 @@ class MeasuredBot(PeerBot):
         self.outbox.message(NOTE, self._render)
         self.outbox.letter(LETTER, self._render, waits_for_morning=False)
         if self.unlimited and hasattr(self, "budget"):
-            self.budget = type(self.budget)(NO_LIMIT, NO_LIMIT)
+            self.budget = type(self.budget)(NO_LIMIT, NO_LIMIT, int(NO_LIMIT))
         questions = {"idle": self._idle, "compared": self._compared, "plan": self._plan, "wakes": self._wakes}
         self.control.questions |= questions
 
