@@ -63,12 +63,12 @@ async def enter(
 
 async def _welcome(answer: Answer, actor: Actor, joined: SeatChange, group_id: int) -> None:
     bot = answer.bot
-    async with bot.db.read() as session:  # while Discord opens the room
+    outcome = await bot.dispatcher.outcome(joined.access_id)  # at once: it is known for as long as somebody waits
+    is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
+    async with bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
         habits = await reach.habits(session, actor.guild_id, actor.user_id)
         next_at = await meetings.next_of(session, group_id, after=bot.clock.now())
-    outcome = await bot.dispatcher.outcome(joined.access_id)
-    is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
     card = cards.welcome_card(
         joined.name, guild, joined.room_id, answer.reader, is_open=is_open, next_at=next_at,
         asks=habits.reminders is None,
