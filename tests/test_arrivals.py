@@ -95,6 +95,17 @@ async def test_somebody_who_comes_ends_the_wait_and_members_are_told(db: Databas
         assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "planned"
 
 
+async def test_somebody_who_comes_at_the_last_moment_keeps_the_meeting(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        at = START + arrivals.EMPTY
+        await turn_at(session, meeting, at)
+        (look,) = await planned(session, "meetings.look_empty")
+        await arrivals.here(session, facilitator(), meeting.meeting_id, now=at)
+        assert not await arrivals.nobody_came(session, look, looking_since=NOW, now=at)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "planned"
+
+
 async def test_somebody_on_time_is_told_to_nobody(db: Database, meeting: Meeting) -> None:
     async with db.begin() as session:
         await arrivals.here(session, facilitator(), meeting.meeting_id, now=START)
