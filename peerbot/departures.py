@@ -41,7 +41,7 @@ async def leave(session: AsyncSession, guild_id: int, user_id: int, *, now: date
 
 
 async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: datetime) -> None:
-    """Welcome a person back: their seats are theirs, and their access is made whole."""
+    """Welcome a person back: their seats are theirs, their access is made whole, and reminders are planned again."""
     member = await members.find(session, guild_id, user_id)
     if member is None or member.away_since is None:
         return
@@ -52,6 +52,10 @@ async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: 
         await plan_offers(session, group, now=now)  # a free seat may be theirs now
         await access.follow(session, group, member.member_id, now=now)
     await tasks.follow(session, guild_id, member_id=member.member_id, now=now)
+    await deliveries.plan(
+        session, "meetings.back", str(member.member_id), guild_id=guild_id, now=now, again=True,
+        member_id=member.member_id,
+    )  # fmt: skip
 
 
 async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> None:

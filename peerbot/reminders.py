@@ -2,8 +2,9 @@
 
 Invariant: a reminder is due when the member chose, or at the end of their night, or, where that is too late, before
 their night begins: never in it. It is sent only if at that moment the meeting stands at the time that the reminder was
-planned for, and the member takes part, has not answered "can't", and still wants it. 24 hours are elapsed time: on the
-day on which clocks change, the reminder comes an hour earlier or later on the wall.
+planned for, and the member takes part, has not answered "can't", and still wants it. Whoever chooses anew, has another
+zone or comes back to the server has theirs planned anew at once. 24 hours are elapsed time: on the day on which clocks
+change, the reminder comes an hour earlier or later on the wall.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, delete, exists, func, literal, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, delete, exists, func, literal, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -117,8 +118,12 @@ async def follow(session: AsyncSession, actor: Actor, *, now: datetime) -> None:
     """Plan a person's reminders of the meetings that are near, because what they chose or where they are changed."""
     member = await members.find(session, actor.guild_id, actor.user_id)
     if member is not None:
-        near = (Meeting.guild_id == actor.guild_id, Meeting.starts_at > now, Meeting.starts_at <= now + WINDOW)
-        await _plan(session, _wanting({"member_id": member.member_id}, *near), after=now, now=now)
+        await _plan_anew(session, actor.guild_id, member.member_id, now=now)
+
+
+async def come_back(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: somebody is in the server again, and nothing was planned for them while they were not."""
+    await _plan_anew(session, delivery.guild_id, delivery.member_id or 0, now=now)
 
 
 async def say_new(session: AsyncSession, actor: Actor, group_id: int, *, on: bool) -> str:
@@ -162,7 +167,31 @@ async def start(session: AsyncSession, scene: Scene) -> None:
         )  # fmt: skip
 
 
+async def _plan_anew(session: AsyncSession, guild_id: int, member_id: int, *, now: datetime) -> None:
+    """Plan one member's reminders of the meetings that are near, at the times that are right for them now."""
+    near = (Meeting.guild_id == guild_id, Meeting.starts_at > now, Meeting.starts_at <= now + WINDOW)
+    letters = await _letters(session, _wanting({"member_id": member_id}, *near), after=now, now=now)
+    await _forget_untimely(session, letters)
+    await _plan_letters(session, letters, now=now)
+    mine = (Delivery.member_id == member_id, Delivery.kind == REMINDER, Delivery.channel_id.is_(None))
+    is_pending = Delivery.state == literal_column(str(deliveries.PENDING))
+    waiting = (is_pending, Delivery.due_at <= now, Delivery.next_at > now)
+    # It waits for the end of a night that may not be theirs any more.
+    look = update(Delivery).where(*mine, *waiting).values(next_at=now).returning(Delivery.delivery_id)
+    session.info["planned"] += await session.scalars(look, execution_options={"synchronize_session": False})
+
+
 async def _plan(session: AsyncSession, wanting: Any, *, after: datetime, now: datetime) -> None:
+    await _plan_letters(session, await _letters(session, wanting, after=after, now=now), now=now)
+
+
+async def _plan_letters(session: AsyncSession, letters: Sequence[Planned], *, now: datetime) -> None:
+    await _forget_unsent(session, letters)
+    await deliveries.plan_many(session, REMINDER, letters, now=now)
+
+
+async def _letters(session: AsyncSession, wanting: Any, *, after: datetime, now: datetime) -> list[Planned]:
+    """Return the reminders that are due after a moment, and of use still."""
     letters: list[Planned] = []
     rows: Any = await session.execute(wanting)
     for meeting_id, guild_id, group_id, starts_at, member_id, kept, zone in rows:
@@ -179,13 +208,28 @@ async def _plan(session: AsyncSession, wanting: Any, *, after: datetime, now: da
                     not_after=until, collapse=f"meeting:{about}:{member_id}",
                 )
             )  # fmt: skip
-    await _forget_unsent(session, letters)
-    await deliveries.plan_many(session, REMINDER, letters, now=now)
+    return letters
+
+
+async def _forget_untimely(session: AsyncSession, letters: Sequence[Planned]) -> None:
+    """Forget letters that wait for another moment than they are due at by now."""
+    due = {_key(letter): letter.due_at for letter in letters}
+    waiting = (Delivery.state == literal_column(str(deliveries.PENDING)), Delivery.first_send_at.is_(None))
+    found = await session.execute(
+        select(Delivery.delivery_id, Delivery.dedupe_key, Delivery.due_at).where(Delivery.dedupe_key.in_(due), *waiting)
+    )
+    untimely = [delivery_id for delivery_id, key, at in found if at != due[key]]
+    gone = delete(Delivery).where(Delivery.delivery_id.in_(untimely), *waiting)  # asked twice: it may be claimed by now
+    await session.execute(gone, execution_options={"synchronize_session": False})
+
+
+def _key(letter: Planned) -> str:
+    return f"{letter.guild_id}:{REMINDER}:{letter.key}"
 
 
 async def _forget_unsent(session: AsyncSession, letters: Sequence[Planned]) -> None:
     """Forget letters that were not sent because they were not true at that moment, and are again."""
-    keys = [f"{letter.guild_id}:{REMINDER}:{letter.key}" for letter in letters]
+    keys = [_key(letter) for letter in letters]
     cancelled = Delivery.state == literal_column(str(deliveries.CANCELLED))
     # Not those that another took the place of.
     untrue = (Delivery.dedupe_key.in_(keys), cancelled, Delivery.problem.is_(None), Delivery.channel_id.is_(None))

@@ -14,7 +14,12 @@ from peerbot.database import Database
 from peerbot.deliveries import CANCELLED, DONE, EXPIRED
 from peerbot.models import Delivery, Member
 
-STEPS = {series.TURN: agenda.turn, series.TELL: news.tell, series.EXTEND: series.extend}
+STEPS = {
+    series.TURN: agenda.turn,
+    series.TELL: news.tell,
+    series.EXTEND: series.extend,
+    "meetings.back": reminders.come_back,
+}
 Read = Callable[[AsyncSession, Delivery, datetime], Awaitable[Any]]
 LETTERS: dict[str, tuple[Read, bool]] = {
     reminders.REMINDER: (lambda session, row, _now: reminders.letter(session, row), True),

@@ -264,3 +264,4 @@ def register(bot: PeerBot) -> None:
     bot.outbox.letter(news.NEWS, render_news)
     bot.outbox.letter(news.NEWS_NOW, render_news, waits_for_morning=False)
     bot.outbox.step(series.TELL, news.tell)
+    bot.outbox.step("meetings.back", reminders.come_back)
