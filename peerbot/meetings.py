@@ -22,7 +22,7 @@ from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
-from peerbot.series import LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
+from peerbot.series import LONGEST_AHEAD, cancelled, forget_answers, parse, planned_again, set_time, touch
 from peerbot.text import _
 from peerbot.types import insert_into
 
@@ -152,7 +152,7 @@ async def _put(session: AsyncSession, meeting: Meeting, starts_at: datetime, min
     """Let a meeting be at another time: nobody has answered that one, and nothing of it was seen to."""
     set_time(meeting, starts_at, minutes)
     meeting.here_at, meeting.turned_at = None, now
-    await session.execute(delete(Response).where(Response.meeting_id == meeting.meeting_id))
+    await forget_answers(session, [meeting])
 
 
 # what members answer

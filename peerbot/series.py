@@ -1,7 +1,9 @@
 """Series and their meetings: looked at each day, changed together, told of, deleted in the end.
 
-A series is wall time, zone and rule; the instants of its meetings are derived. What people are told of a change waits a
-minute, so that an undo is told to nobody.
+A series is wall time, zone and rule; the instants of its meetings are derived. The zone is that of the server: when it
+changes, or its rules do, wall times stay and instants follow. A meeting that this puts at another instant is like one
+that was moved (answers to the old time are forgotten, people are told once); where nothing moves, nothing is told. What
+people are told of a change waits a minute, so that an undo is told to nobody.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import cards, deliveries
 from peerbot.deliveries import Priority
 from peerbot.making import AHEAD, LOOK, TURN, make, mirror, parse
-from peerbot.models import Card, Delivery, Group, Meeting, Series
+from peerbot.models import Card, Delivery, Group, Meeting, Response, Series
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.rights import guild_of
 from peerbot.types import KEEPS_KEY
@@ -180,10 +182,11 @@ async def recompute(session: AsyncSession, several: Sequence[Series], zone: str,
             was.append(max(meeting.starts_at, now))
             _note(meeting, starts_at)
             set_time(meeting, starts_at, minutes[meeting.series_id])
-            meeting.turned_at = now
+            meeting.turned_at, meeting.here_at = now, None
             if meeting.state == "over" and starts_at > now:
                 meeting.state = "planned"
             changed.append(meeting)
+    await forget_answers(session, changed)
     await touch_all(session, changed, now=now, tells=True, was=was)
     await make(session, several, until=now + AHEAD, now=now)
 
@@ -199,6 +202,13 @@ def _note(meeting: Meeting, starts_at: datetime) -> None:
 def set_time(meeting: Meeting, starts_at: datetime, minutes: int) -> None:
     """Put a meeting at an instant."""
     meeting.starts_at, meeting.ends_at = starts_at, starts_at + timedelta(minutes=minutes)
+
+
+async def forget_answers(session: AsyncSession, several: Sequence[Meeting]) -> None:
+    """Forget what was answered to some meetings: they are at another time, to which nobody has answered."""
+    ids = [meeting.meeting_id for meeting in several]
+    gone = delete(Response).where(Response.meeting_id.in_(ids))
+    await session.execute(gone, execution_options={"synchronize_session": False})
 
 
 async def cancelled(session: AsyncSession, meeting: Meeting, why: str, *, now: datetime) -> None:

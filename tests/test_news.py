@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from peerbot import deliveries, groups, meetings, news, reach, series, timetables
 from peerbot.database import Database
-from peerbot.models import Delivery, Group, Guild, Meeting, Series
+from peerbot.models import Delivery, Group, Guild, Meeting, Response, Series
 from peerbot.recurrence import Rule
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -225,15 +225,25 @@ async def test_what_changed_before_a_letter_is_sent_is_told_as_it_is_then(tuesda
         ]  # fmt: skip
 
 
-async def test_another_time_zone_of_the_server_is_told_where_it_changes_the_moment(
+@pytest.mark.both_databases
+async def test_another_time_zone_of_the_server_is_told_once_where_it_changes_the_moment_and_answers_are_forgotten(
     tuesdays: Tuesdays, db: Database
 ) -> None:
-    async with db.begin() as session:
-        guild = await session.get_one(Guild, GUILD)
-        guild.time_zone = "Europe/London"
-        await series.look_again(session, GUILD, now=NOW)
+    async def move_to(zone: str) -> list[str]:
+        async with db.begin() as session:
+            (await session.get_one(Guild, GUILD)).time_zone = zone
+            await series.look_again(session, GUILD, now=tuesdays.passing.now)
+        await tuesdays.passing.until(tuesdays.passing.now + timedelta(seconds=1))
+        async with db.read() as session:
+            return list(await session.scalars(select(Response.answer).order_by(Response.meeting_id)))
+
+    for meeting_id in tuesdays.ids:  # Leo cannot come to any of them
+        await tuesdays.do(meetings.respond, meeting_id, "cant", by=actor(LEO))
+    assert await move_to("Europe/Paris") == ["cant"] * 2, "the same moments"
+    assert await tuesdays.told() == []
+    assert await move_to("Europe/London") == []
     told = await tuesdays.told()
-    assert who(told) == [FACILITATOR, MAYA, LEO]
+    assert who(told) == [FACILITATOR, MAYA, LEO], "to the new time Leo has not answered"
     assert said(told)[0] == ("03-03", "planned", news.OTHER_ZONE)
     assert await tuesdays.told(timedelta(hours=12)) == []
 

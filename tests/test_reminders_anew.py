@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -96,12 +96,12 @@ async def test_who_rested_and_is_back_is_reminded_and_of_nothing_that_passed_mea
     db: Database, group: Group
 ) -> None:
     await prefer(db, MAYA, DAY, HOUR)
-    await meet(db, group)
+    await meet(db, group, EIGHT)
     passing = Passing(db, NOW)
     async with db.begin() as session:
         await groups.pause(session, actor(), group.group_id, now=NOW)
-    assert to_maya(await passing.until(STARTS - timedelta(hours=2))) == []
+    assert to_maya(await passing.until(EIGHT - 12 * HOURS)) == []
     async with db.begin() as session:
         await groups.resume(session, actor(), group.group_id)
-    (at,) = to_maya(await passing.until(STARTS + DAYS))
-    assert near((STARTS - at) // MINUTE, HOUR)
+    (at,) = to_maya(await passing.until(EIGHT + DAYS))
+    assert at.astimezone(ZoneInfo("Europe/Berlin")).hour == 21
