@@ -15,7 +15,7 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
-from benchmarks.databases import SQLITE, Databases
+from benchmarks.databases import POSTGRES, SQLITE, Databases
 from benchmarks.tables import Table
 from peerbot import schema
 from peerbot.clock import Clock
@@ -36,12 +36,16 @@ def main(
     seeds: Annotated[int, typer.Option(help="So many quarters, each with the next seed.")] = 1,
     groups: Annotated[int, typer.Option(help="Groups.")] = 20,
     weeks: Annotated[int, typer.Option(help="Weeks.")] = 13,
+    database: Annotated[str, typer.Option(help="sqlite or postgresql (a private one, as the tests have).")] = "sqlite",
     markdown: Annotated[bool, typer.Option("--markdown", help="Write the tables as Markdown.")] = False,
 ) -> None:
     """Let quarters pass; the exit code is 0 when nothing was missing, twice, stale, or in the night."""
+    engine = {"sqlite": SQLITE, "postgresql": POSTGRES}.get(database)
+    if engine is None:
+        raise typer.BadParameter("sqlite or postgresql")
     folder = Path(tempfile.mkdtemp(prefix="peerbot-quarter-"))
     try:
-        tables, well = asyncio.run(_run(folder, range(seed, seed + seeds), groups, weeks))
+        tables, well = asyncio.run(_run(folder, engine, range(seed, seed + seeds), groups, weeks))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for table in tables:
@@ -52,9 +56,21 @@ def main(
     sys.exit(0 if well else 1)
 
 
-async def _run(folder: Path, seeds: range, groups: int, weeks: int) -> tuple[list[Table], bool]:
+async def _run(folder: Path, engine: str, seeds: range, groups: int, weeks: int) -> tuple[list[Table], bool]:
     databases = Databases(folder)
-    what = ("Seed", "zone", "reminders", "start posts", "letters of news", "judged", *map(str.lower, WORST), "seconds")
+    if engine not in databases.engines:
+        raise typer.BadParameter("there is no PostgreSQL on this machine")
+    what = (
+        "Seed",
+        "database",
+        "zone",
+        "reminders",
+        "start posts",
+        "letters of news",
+        "judged",
+        *map(str.lower, WORST),
+        "seconds",
+    )
     results = Table("What was received, and what was wrong with it", what)
     drawn = Table("What was drawn", ("Seed", "what"))
     well = True
@@ -62,8 +78,8 @@ async def _run(folder: Path, seeds: range, groups: int, weeks: int) -> tuple[lis
         script = write(seed, groups=groups, weeks=weeks)
         console.print(f"seed {seed}: {len(script.actions)} actions in {groups} groups, {weeks} weeks", highlight=False)
         begun = time.monotonic()
-        verdict = await _play(databases, script)
-        results.add(str(seed), script.zone, *_counts(verdict), f"{time.monotonic() - begun:.0f}")
+        verdict = await _play(databases, engine, script)
+        results.add(str(seed), engine, script.zone, *_counts(verdict), f"{time.monotonic() - begun:.0f}")
         drawn.add(str(seed), ", ".join(f"{name}: {count}" for name, count in sorted(script.figures().items())))
         if verdict.problems:
             well = False
@@ -80,8 +96,8 @@ def _counts(verdict: Verdict) -> list[int | str]:
     return [*came, judged, *(found[word] for word in WORST)]
 
 
-async def _play(databases: Databases, script: Script) -> Verdict:
-    url = databases.fresh(SQLITE)
+async def _play(databases: Databases, engine: str, script: Script) -> Verdict:
+    url = databases.fresh(engine)
     await asyncio.to_thread(schema.bring_up, engine_url(SecretStr(url)))
     async with serve(World(Clock())) as discord:
         received = await Play(script, set_stage(discord, databases.settings(url), script.begin)).run()

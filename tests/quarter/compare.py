@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tests.quarter import news
-from tests.quarter.oracle import CLOSE, Reminders, Starts, Window, is_in_the_night
+from tests.quarter.oracle import LAG, USUAL_LAG, Reminders, Starts, Window
 from tests.quarter.play import Received
 from tests.quarter.script import Script, group_name
-from tests.quarter.truth import Truth
+from tests.quarter.truth import CLOSE, Truth
 from tests.quarter.walls import moments
 
 REMINDS = re.compile(r"\*\*(?P<group>[^*]+)\*\*: (?=[A-Z][a-z]+day, )")
@@ -39,7 +39,7 @@ class Comparison:
     def __init__(self, script: Script, received: list[Received]) -> None:
         self.script = script
         self.received = received
-        self.truth = Truth(script.zone, script.end)
+        self.truth = Truth(script.zone, script.end, script.people)
         for action in script.actions:
             self.truth.do(action)
         self.groups = {group_name(number): number for number in script.facilitators}
@@ -58,7 +58,7 @@ class Comparison:
                 letters[self.groups[news.group_of(each.text)], each.who].append(each)
             elif each.who is not None and reminds:
                 try:
-                    about = moments(each.text, self.script.zone)[0]
+                    about = moments(each.text, *self.truth.clocks(each.at))[0]
                 except (ValueError, IndexError) as problem:
                     self._problem(each.at, f"{each.who}: WRONG: {problem}: {each.text}")
                 else:
@@ -66,6 +66,7 @@ class Comparison:
         self._reminders(reminders)
         self._starts(starts)
         self._news(letters)
+        self._ways()
         self.verdict.problems.sort()
         return self.verdict
 
@@ -107,7 +108,7 @@ class Comparison:
             what = "TWICE" if any(abs((each.at - at).total_seconds()) < 300 for at in others) else "STALE"
             self._problem(each.at, f"{what}: {kind}, which should come [{expected}]: {about}")
         for each in came:
-            if each.who is not None and is_in_the_night(each.at, self.script.people[each.who].zone):
+            if each.who is not None and self.truth.is_in_the_night(each.who, each.at):
                 self._problem(each.at, f"NIGHT: {kind}: {about}")
 
     def _starts(self, received: dict[int, list[Received]]) -> None:
@@ -132,6 +133,31 @@ class Comparison:
             self.verdict.counts["letters of news"] += len(came)
             for at, problem in news.Minds(self.script, self.truth, group, who).judge(came):
                 self._problem(at, f"{who}, {group_name(group)}: {problem}")
+
+    def _ways(self) -> None:
+        """Hold the way that each letter came against the one that its reader chose.
+
+        Where they chose direct messages, and those are shut, it comes in their thread; so do the letters after that,
+        until they choose again.
+        """
+        for who, life in self.truth.lives.items():
+            was_refused_at: datetime | None = None
+            for each in (one for one in self.received if one.who == who):
+                chosen = {self.truth.way(who, when) for when in (each.at, each.at - CLOSE)} - {"none"}
+                chosen_at = max((since for since, _way in life.ways if since <= each.at), default=self.script.begin)
+                if was_refused_at is not None and was_refused_at >= chosen_at:
+                    chosen = {"thread"} if chosen_at < was_refused_at - CLOSE else {"dm", "thread"}
+                elif "dm" in chosen and life.is_shut(tried_at := self._tried_since(each.at), each.at):
+                    chosen = {"dm", "thread"} if life.is_open(tried_at, each.at) else {"thread"}
+                if chosen and each.by not in chosen:
+                    self._problem(each.at, f"{who}: WRONG: came by {each.by}, not {', '.join(sorted(chosen))}")
+                if each.by == "thread" and self.truth.way(who, each.at) == "dm":
+                    was_refused_at = each.at
+
+    def _tried_since(self, at: datetime) -> datetime:
+        """Return since when something that has come may have been tried."""
+        lasting = [each.begin for each in self.script.downtimes if each.begin <= at and at - LAG[each.kind] <= each.end]
+        return min([*lasting, at - USUAL_LAG])
 
 
 def compare(script: Script, received: list[Received]) -> Verdict:

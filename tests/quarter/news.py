@@ -20,13 +20,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.quarter.oracle import CLOSE, MINUTE, Passage
+from tests.quarter.oracle import MINUTE, Passage
 from tests.quarter.play import Received
 from tests.quarter.script import Script
-from tests.quarter.truth import LENGTH, Meeting, Series, Truth
-from tests.quarter.walls import is_night, moments, morning_after
+from tests.quarter.truth import CLOSE, LENGTH, Meeting, Series, Truth
+from tests.quarter.walls import moments, morning_after
 
 UNDO, NEAR = MINUTE, 30 * MINUTE
+WAITS = timedelta(hours=40)
+"""A letter waits for a morning, and perhaps for peerbot and for Discord, mostly not so long."""
+OTHER_CLOCKS = "The clocks it goes by have changed."
 AHEAD = timedelta(days=14)
 """Of later meetings nobody need know yet."""
 SAID = re.compile(
@@ -49,7 +52,7 @@ class Mind:
 
     def of(self, meeting: Meeting) -> Belief:
         """Return when somebody takes a meeting to begin, OFF, or UNKNOWN."""
-        return self.beliefs.get(meeting, meeting.usual)
+        return self.beliefs.get(meeting, meeting.history[0].place)
 
 
 class Minds:
@@ -59,10 +62,11 @@ class Minds:
         self.script = script
         self.truth = truth
         self.group = group
-        self.habits = script.people[who]
         self.who = who
         self.passage = Passage(script.downtimes)
         self.mind = Mind()
+        self.aside: dict[Meeting, Belief] = {}
+        """What a letter tells beside its lines: "and 3 more", or other clocks for all of a series."""
 
     def judge(self, letters: list[Received]) -> Iterator[tuple[datetime, str]]:
         """Yield what is wrong, with its moment."""
@@ -71,7 +75,7 @@ class Minds:
         for at, series, changed in mine:
             events.append((at, 0, (series, changed)))
             events.append((self._told_by(at, changed), 2, (at, series)))
-        events += [(joined, 3, None) for joined, _left in self.truth.seats[self.group, self.who]]
+        events += [(edge, 3, None) for edge in self.truth.edges(self.group, self.who) if self._begins_at(edge)]
         for at, order, what in sorted(events, key=lambda each: each[:2]):
             match order, what:
                 case 0, (series, changed):
@@ -85,21 +89,28 @@ class Minds:
 
     # what somebody should know by when
 
-    def _told_by(self, at: datetime, changed: list[Meeting]) -> datetime:
-        return self.passage.last(at + UNDO, None if self._is_urgent(at, changed) else self.habits.zone)
+    def _begins_at(self, at: datetime) -> bool:
+        """Say whether somebody begins to take part, or to take messages, at a moment (first, or again)."""
+        before = at - timedelta(seconds=1)
+        reads = self.truth.reads
+        return reads(self.group, self.who, at, at) and not reads(self.group, self.who, before, before)
 
-    def _is_urgent(self, at: datetime, changed: list[Meeting]) -> bool:
+    def _told_by(self, at: datetime, changed: list[Meeting]) -> datetime:
+        """Return when a change is known at the latest, whichever of their zones counts."""
+        zones = {zone for zone, _since, _until in self.truth.zones_of(self.who, at, at + WAITS)}
+        last_by = [self.passage.last(at + UNDO, None if self._is_urgent(at, changed, zone) else zone) for zone in zones]
+        return max(last_by)
+
+    def _is_urgent(self, at: datetime, changed: list[Meeting], zone: str) -> bool:
         """Say whether one of these comes before the end of the night, as it is or as it was known."""
-        tells_at = self.passage.first(at + UNDO)
-        morning = morning_after(tells_at, self.habits.zone)
+        morning = morning_after(self.passage.first(at + UNDO), zone)
         return any(place < morning for each in changed for place in _places(each, at))
 
     def _knows(self, at: datetime, since: datetime, series: Series) -> Iterator[str]:
         """Yield what somebody should know at a moment after a change, if nothing else has changed by then."""
         later = [when for when, other, _each in self.truth.changes if other is series and since < when <= at]
         truth = self.truth
-        is_there = all(truth.takes_part(self.group, self.who, when) for when in (since - CLOSE, since + UNDO, at))
-        if later or not is_there or self.habits.by == "none" or at > self.script.end:
+        if later or at > self.script.end or not truth.reads(self.group, self.who, since - CLOSE, at):
             return
         for meeting in series.meetings:
             place, belief = meeting.standing(at).place, self.mind.of(meeting)
@@ -125,15 +136,15 @@ class Minds:
             old = self.truth.series[self.group][series.number - 1].meetings
             off = {each.standing(at).place.date() for each in old if self.mind.of(each) == OFF}
             for meeting in changed:
-                if meeting.usual.date() in off:
+                if meeting.standing(at).place.date() in off:
                     self.mind.beliefs[meeting] = OFF
 
     def _joins(self, at: datetime) -> None:
-        """Whoever joins sees what is so; of what was changed before that they may be told or not."""
-        self.mind.beliefs = {}
+        """Whoever joins or comes back sees what is so; of what changed just before that they may be told or not."""
         for meeting in self.truth.meetings(self.group):
-            if any(each.since <= at + UNDO * 3 for each in meeting.history[1:]):
-                self.mind.beliefs[meeting] = UNKNOWN
+            stands = meeting.standing(at + UNDO * 3)
+            is_new = len(meeting.history) > 1 and stands.since > at - UNDO * 3
+            self.mind.beliefs[meeting] = UNKNOWN if is_new else stands.begins or OFF
 
     # what a letter says
 
@@ -141,9 +152,10 @@ class Minds:
         at = letter.at
         if not any(self.truth.takes_part(self.group, self.who, when) for when in (at, at - CLOSE)):
             yield "UNWANTED: takes no part"
-        if self.habits.by == "none":
+        if all(self.truth.way(self.who, when) == "none" for when in (at, at - CLOSE)):
             yield "UNWANTED: takes no messages"
         told: list[tuple[Meeting, Belief]] = []
+        self.aside = {}
         try:
             yield from self._words(letter, told)
         except ValueError as problem:
@@ -155,29 +167,30 @@ class Minds:
             yield "NIGHT: it could have waited"
         if meant and all(self._does_not_come(each, at) for each in meant):
             yield "UNWANTED: answered that they cannot come"
-        self.mind.beliefs.update(told)
+        self.mind.beliefs |= self.aside | dict(told)
 
     def _words(self, letter: Received, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
-        at, zone = letter.at, self.script.zone
+        at = letter.at
         first, *lines = letter.text.split("\n")
         if "something has changed" not in first:
             yield from self._of_series(first, at, told)
         for line in lines:
-            if line.startswith("- "):
+            if line.startswith("- and "):
+                self.aside |= self._all(at)
+            elif line.startswith("- "):
                 yield from self._line(line, at, told)
             elif line.startswith("Next:"):
-                (next_at,) = moments(line, zone)
+                (next_at,) = moments(line, *self.truth.clocks(at))
                 if next_at not in {self.truth.next_of(self.group, when) for when in (at, at - CLOSE)}:
                     yield f"STALE: the next date is not {_say(next_at)}"
             elif "no next date" in line and self.truth.next_of(self.group, at) is not None:
                 yield "STALE: there is a next date"
 
     def _could_wait(self, at: datetime, meant: list[Meeting]) -> bool:
-        zone = self.habits.zone
-        morning = morning_after(at, zone)
+        morning = min(morning_after(at, self.truth.zone_of(self.who, when)) for when in (at, at - CLOSE))
         places = [one.place for each in meant for one in each.history if one.since <= at]
         near = any(at - LENGTH < place < morning for place in places)
-        return is_night(at, zone) and is_night(at - CLOSE, zone) and not near
+        return self.truth.is_in_the_night(self.who, at) and not near
 
     def _does_not_come(self, meeting: Meeting, at: datetime) -> bool:
         changed_at = meeting.standing(at).since
@@ -187,7 +200,7 @@ class Minds:
         """Read that a series has ended, or goes on at another time."""
         several = [each for each in self.truth.series[self.group] if each.created_at <= at]
         known = [each for each in several if any(self.mind.of(meeting) != OFF for meeting in _after(each, at))]
-        said = moments(first, self.script.zone)
+        said = moments(first, *self.truth.clocks(at))
         over = known[:-1] if said else known
         if said:
             ahead = [each.standing(at).begins for each in several[-1].meetings]
@@ -199,7 +212,7 @@ class Minds:
         told += [(meeting, OFF) for each in over for meeting in _after(each, at)]
 
     def _line(self, line: str, at: datetime, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
-        said = moments(line, self.script.zone)
+        said = moments(line, *self.truth.clocks(at))
         meeting = self._meant(said[0], at) if said else None
         if meeting is None:
             yield f"WRONG: no such meeting: {line}"
@@ -219,7 +232,14 @@ class Minds:
         if at < since + UNDO - timedelta(seconds=2) and not near:
             yield f"EARLY: {meeting} was changed only at {since:%H:%M:%S}"
         told.append((meeting, claim))
+        if OTHER_CLOCKS in line:  # whoever reads it knows it of all
+            self.aside |= {each: so for each, so in self._all(at).items() if each.series == meeting.series}
         self._goes_on(meeting, at, claim)
+
+    def _all(self, at: datetime) -> dict[Meeting, Belief]:
+        """Return how all meetings of the group stand that lie ahead."""
+        ahead = [each for each in self.truth.meetings(self.group) if each.history[0].since <= at]
+        return {each: each.standing(at).begins or OFF for each in ahead if each.standing(at).place > at}
 
     def _goes_on(self, meeting: Meeting, at: datetime, claim: Belief) -> None:
         """Take a series that was known to have ended to go on, when one of its meetings is on again."""
@@ -232,7 +252,7 @@ class Minds:
     def _meant(self, said: datetime, at: datetime) -> Meeting | None:
         """Return the meeting that a letter names by its usual time, or by the time that its reader knows."""
         known = [each for each in self.truth.meetings(self.group) if each.history[0].since <= at]
-        by_usual = [each for each in reversed(known) if each.usual == said]
+        by_usual = [each for each in reversed(known) if each.standing(at).usual == said]
         by_place = [each for each in reversed(known) if said in {one.place for one in each.history if one.since <= at}]
         return next(iter(by_usual + by_place), None)
 

@@ -7,8 +7,9 @@ The rules, as a facilitator would say them:
 2. If it is night for the reader then (22:00 to 8:00 in their own zone, else the server's), it comes at 8:00, if that is
    at least five minutes before it is of no use; else in the evening before, from 21:45 to 21:55.
 3. A day before is of use until two hours before the meeting, the others until it begins. Later it does not come.
-4. It comes only to who takes part when it is due, wanted it before, has not answered "can't" to this time of the
-   meeting, and takes messages. It does not come for a meeting that is off or elsewhere then, nor for a time to which
+4. It comes only to who takes part when it is due (has a seat, does not pause, is in the server), wanted it before, has
+   not answered "can't" to this time of the meeting, and takes messages. Whoever leaves a group takes their answers with
+   them. It does not come for a meeting that is off or elsewhere then, nor for a time to which
    the meeting was put only after it was due. Of one that is on again within a minute after that it may come.
 5. While peerbot or Discord are away nothing comes. What was due meanwhile comes within minutes after that (not in the
    night), if it is of use then; of several reminders of one meeting that wait for somebody only the last one comes.
@@ -24,7 +25,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tests.quarter.script import Downtime, Script
-from tests.quarter.truth import Meeting, Truth
+from tests.quarter.truth import CLOSE, Meeting, Truth
 from tests.quarter.walls import evening_before, is_night, morning_after
 
 MINUTE = timedelta(minutes=1)
@@ -32,10 +33,10 @@ EARLY = {1440: 15 * MINUTE, 60: 3 * MINUTE, 10: 0 * MINUTE}
 USE = {1440: timedelta(hours=2), 60: 0 * MINUTE, 10: 0 * MINUTE}
 ASKED = {1440: 16 * MINUTE, 60: 5 * MINUTE, 10: 2 * MINUTE}
 """Who joins so shortly before a reminder is due may go without it."""
-CLOSE = timedelta(seconds=15)
-"""What happens so close to another moment may count as before or after it."""
 LAG = {"stopped": 2 * MINUTE, "away": 7 * MINUTE}
 """After a downtime: until what waits is sent; while Discord is away it is tried every five minutes."""
+BEFORE = timedelta(days=2)
+"""So long before a meeting none of its reminders is due yet."""
 USUAL_LAG = 1.5 * MINUTE
 """A refused or lost request is tried again some seconds later, and once more."""
 START_USE = 15 * MINUTE
@@ -110,39 +111,55 @@ class Reminders:
 
     def of(self, meeting: Meeting, who: str, starts_at: datetime) -> list[Window]:
         """Return the reminders that somebody should have of a time at which a meeting was to begin, the first first."""
-        habits = self.script.people[who]
-        if habits.by == "none":
-            return []
-        found = [
-            window for minutes in (1440, 60, 10) for window in self._one(meeting, who, habits.zone, starts_at, minutes)
-        ]
+        found: list[Window] = []
+        for minutes in (1440, 60, 10):
+            mine: list[Window] = []
+            for zone, since, until in self.truth.zones_of(who, starts_at - BEFORE, starts_at):
+                if any(each.must for each in mine):
+                    break  # it has come, by the clocks of the zone before
+                in_zone = self._one(meeting, who, starts_at, minutes, (zone, since, until))
+                mine += [replace(each, must=False) for each in in_zone] if mine else in_zone
+            found += mine
         return _after_downtimes(sorted(found, key=lambda each: each.due))
 
-    def _one(self, meeting: Meeting, who: str, zone: str, starts_at: datetime, minutes: int) -> list[Window]:
+    def _one(
+        self, meeting: Meeting, who: str, starts_at: datetime, minutes: int, zone_since: tuple[str, datetime, datetime]
+    ) -> list[Window]:
+        """Return the reminders of so many minutes before that are due while somebody is in a zone."""
+        zone, since, until = zone_since
         windows = due_windows(starts_at, minutes, zone)
-        until = starts_at - USE[minutes]
+        of_use = starts_at - USE[minutes]
         found: list[Window] = []
         for first_due, last_due in windows:
             first, last = self.passage.first(first_due, zone), self.passage.last(last_due, zone)
-            if first > until:
+            if first > of_use or last_due < since - CLOSE or first_due > until + CLOSE:
                 continue
             moments = self._moments(meeting, who, first_due - CLOSE, last + CLOSE)
             true = [self._is_due(meeting, who, starts_at, minutes, at) for at in moments]
-            known = self._known_since(meeting, first_due)
             if not any(ok for at, ok in zip(moments, true, strict=True) if at <= last_due + CLOSE + UNDO):
                 continue
-            joined = first_due - ASKED[minutes] - USUAL_LAG
-            is_sure = all(true) and known < first_due - CLOSE and last <= until and len(windows) == 1
-            is_sure = is_sure and self._is_due(meeting, who, starts_at, minutes, max(joined, known + CLOSE))
+            known = self._known_since(meeting, first_due)
+            asked = max(first_due - ASKED[minutes] - USUAL_LAG, known + CLOSE)
+            is_sure = all(true) and known < first_due - CLOSE and last <= of_use and len(windows) == 1
+            is_sure = is_sure and self._is_there(meeting, who, asked)
+            is_sure = is_sure and self._is_due(meeting, who, starts_at, minutes, asked)
+            is_sure = is_sure and since + CLOSE <= first_due and (last + CLOSE <= until or until == starts_at)
+            if last > until:
+                last = max(last, self.passage.last(until, self.truth.zone_of(who, until)))
             name = {1440: "a day", 60: "an hour", 10: "ten minutes"}[minutes]
-            found.append(Window(first, min(last, until), is_sure, name, (first_due, last_due)))
+            found.append(Window(first, min(last, of_use), is_sure, name, (first_due, last_due)))
         return found
+
+    def _is_there(self, meeting: Meeting, who: str, at: datetime) -> bool:
+        """Say whether peerbot knows by a moment that somebody is there; who came back meanwhile it sees at its start."""
+        since = self.truth.there_since(meeting.group, who, at)
+        return since is not None and self.passage.first(since) <= at
 
     def _moments(self, meeting: Meeting, who: str, first: datetime, last: datetime) -> list[datetime]:
         """Return moments between which nothing changes, in a stretch of time."""
         edges = [each.since for each in meeting.history]
-        edges += [edge for seat in self.truth.seats[meeting.group, who] for edge in seat]
-        edges += [since for since, _minutes in self.truth.chosen[who]]
+        edges += self.truth.edges(meeting.group, who)
+        edges += [since for since, _minutes in self.truth.lives[who].chosen]
         edges += [at for at, _answer in self.truth.answers[meeting, who]]
         return sorted([first, *(edge for edge in edges if first <= edge <= last), last])
 
@@ -150,7 +167,7 @@ class Reminders:
         return (
             meeting.standing(at).begins == starts_at
             and meeting.history[0].since <= at
-            and self.truth.takes_part(meeting.group, who, at)
+            and self.truth.reads(meeting.group, who, at, at)
             and minutes in self.truth.wants(who, at)
             and not self.truth.cannot(meeting, who, at)
         )
@@ -195,8 +212,3 @@ class Starts:
                 sure = all(true) and last <= until
                 found.append(Window(first, min(last, until), sure, "start", (starts_at, starts_at)))
         return found
-
-
-def is_in_the_night(at: datetime, zone: str) -> bool:
-    """Say whether something came in somebody's night, with some seconds for what was under way at 22:00."""
-    return is_night(at, zone) and is_night(at - CLOSE, zone)

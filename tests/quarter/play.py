@@ -6,6 +6,7 @@ stopped it is moved on at once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -44,6 +45,7 @@ ROUTES = (
     ("PATCH", "/channels/{}"), ("PUT", "/channels/{}/permissions/{}"), ("DELETE", "/channels/{}/permissions/{}"),
 )  # fmt: skip
 """What fails while Discord is away."""
+IN_DISCORD = ("goes away", "comes back", "shuts DMs", "opens DMs")
 FAULTS: dict[Trouble, dict[str, Any]] = {
     "429": {"status": 429, "retry_after": 0.01},
     "503": {"status": 503},
@@ -87,6 +89,7 @@ class Play:
         self.stage = stage
         self.persons: dict[str, Person] = {}
         self.group_ids: dict[int, int] = {}
+        self.threads: dict[str, set[int]] = defaultdict(set)
         self.away = False
 
     async def run(self) -> list[Received]:
@@ -121,7 +124,7 @@ class Play:
     def _arrivals(self) -> list[tuple[datetime, truth.Meeting]]:
         """Return when the facilitator of each meeting says that they are there, as soon as they can."""
         found: list[tuple[datetime, truth.Meeting]] = []
-        so = truth.Truth(self.script.zone, self.script.end)
+        so = truth.Truth(self.script.zone, self.script.end, self.script.people)
         for action in self.script.actions:
             so.do(action)
         for meeting in (each for group in self.script.facilitators for each in so.meetings(group)):
@@ -146,13 +149,8 @@ class Play:
         for name in script.people:
             roles = [stage.facilitators] if name.startswith("Host") else []
             self.persons[name] = people.join(stage.world, stage.guild, name, *roles)
-        owner = Actor(stage.guild.id, stage.olive.user_id, locale="en-US", manages=True)
         async with self._begin() as session:
-            await settings_of.save(
-                session, owner, facilitator_role_id=int(stage.facilitators["id"]), locale="en-US",
-                panel_channel_id=int(stage.panel["id"]), staff_channel_id=int(stage.staff["id"]),
-                time_zone=script.zone, now=stage.clock.now(),
-            )  # fmt: skip
+            await self._set_up(session, script.zone)
         details = {"about": "For adults.", "topic": "Rest", "meets_by": "text", "capacity": "15"}
         for group, host in script.facilitators.items():
             async with self._begin() as session:
@@ -161,7 +159,15 @@ class Play:
                 self.group_ids[group] = made.group_id
             await stage.world.settle()
         for name, habits in script.people.items():
-            await self._settle_habits(name, habits.by, habits.zone if habits.has_own_zone else "")
+            await self._settle_habits(name, habits.by, habits.zone)
+
+    async def _set_up(self, session: Any, zone: str) -> None:
+        stage = self.stage
+        await settings_of.save(
+            session, self._actor("Olive"), facilitator_role_id=int(stage.facilitators["id"]), locale="en-US",
+            panel_channel_id=int(stage.panel["id"]), staff_channel_id=int(stage.staff["id"]),
+            time_zone=zone, now=stage.clock.now(),
+        )  # fmt: skip
 
     async def _settle_habits(self, name: str, by: str, zone: str) -> None:
         async with self._begin() as session:
@@ -176,6 +182,8 @@ class Play:
 
     def _actor(self, name: str) -> Actor:
         roles = frozenset({int(self.stage.facilitators["id"])}) if name.startswith("Host") else frozenset[int]()
+        if name not in self.persons:
+            return Actor(self.stage.guild.id, self.stage.olive.user_id, locale="en-US", manages=True)
         return Actor(self.stage.guild.id, self.persons[name].user_id, locale="en-US", role_ids=roles)
 
     # time
@@ -216,39 +224,89 @@ class Play:
 
     async def _do(self, action: Action) -> None:
         try:
-            async with self._begin() as session:
-                await self._rule(session, action, self._actor(action.who), self.stage.clock.now())
+            if action.what in IN_DISCORD:
+                self._in_discord(action)
+            else:
+                async with self._begin() as session:
+                    await self._rule(session, action, self._actor(action.who), self.stage.clock.now())
         except Exception as problem:
             raise AssertionError(f"seed {self.script.seed}: could not be done: {action}") from problem
-        await self.stage.world.settle(30)
+        if self.stage.db is not None:
+            await self.stage.world.settle(30)
+
+    def _in_discord(self, action: Action) -> None:
+        """Do what somebody does in Discord alone, whether peerbot looks or not."""
+        person, world = self.persons[action.who], self.stage.world
+        match action.what:
+            case "goes away":
+                self._note_threads(action.who)  # Discord takes them out of these
+                person.leaves()
+            case "comes back":
+                person.rejoins()
+            case "shuts DMs":
+                world.close_dms(person.user_id)
+            case _:
+                world.open_dms(person.user_id)
+
+    def _note_threads(self, who: str) -> None:
+        """Remember in which private threads somebody is: they have read what stands there."""
+        for thread_id, thread in self.stage.guild.threads.items():
+            inside = self.stage.guild.thread_members[thread_id]
+            if thread["type"] == PRIVATE_THREAD and self.persons[who].user_id in inside:
+                self.threads[who].add(thread_id)
 
     async def _rule(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
+        match action.what:
+            case "join" | "leave" | "pause" | "resume":
+                await self._rule_of_seat(session, action, actor, now)
+            case "way" | "zone" | "choose":
+                await self._rule_of_habits(session, action, actor, now)
+            case "server zone":
+                await self._set_up(session, action.word)
+            case "cant" | "going" | "cancel" | "move" | "undo":
+                await self._rule_of_meeting(session, action, actor, now)
+            case _:
+                await self._rule_of_series(session, action, actor, now)
+
+    async def _rule_of_seat(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
         group_id = self.group_ids[action.group]
         match action.what:
-            case "join":
+            case "leave":
+                await groups.leave(session, actor, group_id, now=now)
+            case "pause":
+                await groups.pause(session, actor, group_id, now=now)
+            case "resume":
+                await groups.resume(session, actor, group_id)
+            case _:
                 if not action.who.startswith("Host"):
                     await groups.sign_up(session, actor, group_id, agreed=AGREED, now=now)
                     await reminders.follow(session, actor, now=now)  # as the button does it
                 if action.minutes:
                     await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
-            case "leave":
-                await groups.leave(session, actor, group_id, now=now)
-            case "choose":
-                await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
-            case "cant" | "going":
-                meeting = await self._meeting(session, action.group, action.original)
-                await meetings.respond(session, actor, meeting.meeting_id, action.what, now=now)
-            case "cancel" | "move" | "undo":
-                meeting = await self._meeting(session, action.group, action.original)
-                if action.what == "cancel":
-                    await meetings.cancel(session, actor, meeting.meeting_id, now=now)
-                elif action.what == "undo":
-                    await meetings.undo(session, actor, meeting.meeting_id, now=now)
-                else:
-                    assert action.to is not None
-                    await meetings.move(session, actor, meeting.meeting_id, action.to, now=now)
+
+    async def _rule_of_habits(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
+        match action.what:
+            case "way":
+                await reach.choose(session, actor, action.word, is_here=True, now=now)
+                await reminders.follow(session, actor, now=now)  # as the button does it
+            case "zone":
+                await reach.set_zone(session, actor, action.word, is_here=True, now=now)
+                await reminders.follow(session, actor, now=now)  # as the form does it
             case _:
-                await self._rule_of_series(session, action, actor, now)
+                await reminders.choose(session, actor, action.minutes, is_here=True, now=now)
+
+    async def _rule_of_meeting(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
+        meeting = await self._meeting(session, action.group, action.original)
+        match action.what:
+            case "cancel":
+                await meetings.cancel(session, actor, meeting.meeting_id, now=now)
+            case "undo":
+                await meetings.undo(session, actor, meeting.meeting_id, now=now)
+            case "move":
+                assert action.to is not None
+                await meetings.move(session, actor, meeting.meeting_id, action.to, now=now)
+            case _:
+                await meetings.respond(session, actor, meeting.meeting_id, action.what, now=now)
 
     async def _rule_of_series(self, session: Any, action: Action, actor: Actor, now: datetime) -> None:
         group_id = self.group_ids[action.group]
@@ -287,11 +345,8 @@ class Play:
         received: list[Received] = []
         for name, person in self.persons.items():
             mine = [(channel, "dm") for channel in world.dms.values() if person.can_see(channel)]
-            mine += [
-                (thread, "thread")
-                for thread_id, thread in stage.guild.threads.items()
-                if thread["type"] == PRIVATE_THREAD and person.user_id in stage.guild.thread_members[thread_id]
-            ]
+            self._note_threads(name)
+            mine += [(stage.guild.threads[thread_id], "thread") for thread_id in sorted(self.threads[name])]
             for channel, by in mine:
                 received += self._in(channel, who=name, by=by)
         for number in self.script.facilitators:

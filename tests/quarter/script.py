@@ -14,15 +14,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Literal
 
-from tests.quarter.truth import Action, Habits, Meeting, Truth, What
+from tests.quarter.persons import Habits
+from tests.quarter.truth import SEAT_KEPT, Action, Meeting, Truth, What
 from tests.quarter.walls import Pattern, instant, nth_weekday, wall
 
 PLACES = (("Europe/Berlin", datetime(2026, 2, 23)), ("America/New_York", datetime(2026, 9, 14)))
 """Zones of the server, with a day from which clocks change within 13 weeks."""
 ZONES = ("America/New_York", "Europe/London", "Asia/Tokyo", "Australia/Sydney", "America/Los_Angeles")
+ELSEWHERE = {
+    "Europe/Berlin": ("Europe/London", "Europe/Helsinki"),
+    "America/New_York": ("America/Chicago", "America/Halifax"),
+}
+"""Zones to which a server moves."""
 CHOICES = ((1440,), (60,), (10,), (60, 10), (60, 10), (1440, 60), (1440, 60, 10), (1440, 60, 10), ())
 WAYS = ("dm", "dm", "dm", "thread", "thread", "none")
 ZERO, MINUTE, HOUR, DAY = timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+LONG = 6
+"""In so many weeks a server surely moves."""
 QUIET = timedelta(minutes=30)
 """Between two downtimes, so that what was late comes before the next."""
 Trouble = Literal["429", "503", "lost before", "lost after"]
@@ -79,8 +87,8 @@ class _Writer:
     def __init__(self, script: Script, drawn: random.Random) -> None:
         self.script = script
         self.drawn = drawn
-        self.truth = Truth(script.zone, script.end)
-        self.ahead: list[tuple[datetime, int, Callable[[datetime], Action | None]]] = []
+        self.truth = Truth(script.zone, script.end, script.people)
+        self.ahead: list[tuple[datetime, int, bool, Callable[[datetime], Action | None]]] = []
 
     def written(self) -> Script:
         self._draw_downtimes()
@@ -90,12 +98,16 @@ class _Writer:
             self._open(group)
             for _each in range(round(weeks * self.drawn.uniform(1.5, 3.0))):
                 self._at(self._any_time(), lambda at, group=group: self._something(group, at))
+                self._at(self._any_time(), lambda at, group=group: self._someone(group, at), asleep=True)
+        if weeks >= LONG or self.drawn.random() < 0.5:
+            self._at(self._any_time(), lambda at: self._go_by(at, self.drawn.choice(ELSEWHERE[self.script.zone])))
         while self.ahead:
-            at, _number, draw = heapq.heappop(self.ahead)
-            at = self._awake(at)
+            at, _number, asleep, draw = heapq.heappop(self.ahead)
+            at = at if asleep else self._awake(at)
             if self.script.actions and at <= self.script.actions[-1].at:
                 at = self.script.actions[-1].at + timedelta(seconds=3)
-            action = draw(at) if self._awake(at) == at and at < self.script.end - DAY else None
+            is_possible = asleep or self._awake(at) == at
+            action = draw(at) if is_possible and at < self.script.end - DAY else None
             if action is not None:
                 self.truth.do(action)
                 self.script.actions.append(action)
@@ -138,10 +150,10 @@ class _Writer:
             self.script.facilitators[group] = name
             if name not in self.script.people:
                 self._know(name, "dm", None)
-                self.truth.chosen[name].append((self.script.begin, ()))
+                self.truth.lives[name].chosen.append((self.script.begin, ()))
 
     def _know(self, name: str, by: str, zone: str | None) -> None:
-        self.script.people[name] = Habits(name, by, zone or self.script.zone, zone is not None)
+        self.script.people[name] = Habits(name, by, zone or "")
 
     def _open(self, group: int) -> None:
         host, begin = self.script.facilitators[group], self.script.begin
@@ -154,8 +166,10 @@ class _Writer:
     def _any_time(self) -> datetime:
         return self.script.begin + self.drawn.random() * (self.script.end - self.script.begin - DAY)
 
-    def _at(self, at: datetime, draw: Callable[[datetime], Action | None]) -> None:
-        heapq.heappush(self.ahead, (at.replace(microsecond=0), len(self.ahead) + self.drawn.randrange(10**9), draw))
+    def _at(self, at: datetime, draw: Callable[[datetime], Action | None], *, asleep: bool = False) -> None:
+        """Have something drawn at a moment; `asleep`: also while peerbot is stopped."""
+        number = len(self.ahead) + self.drawn.randrange(10**9)
+        heapq.heappush(self.ahead, (at.replace(microsecond=0), number, asleep, draw))
 
     def _awake(self, at: datetime) -> datetime:
         """Return the moment, or one after the time in which peerbot is stopped."""
@@ -228,9 +242,10 @@ class _Writer:
 
     def _elsewhere(self, meeting: Meeting, at: datetime) -> datetime:
         """Return another wall time, at which no series meets."""
+        zone = self.truth.zone_at(at)
         if self.drawn.random() < 0.15:
-            return wall(at + self.drawn.randint(18, 90) * MINUTE, self.script.zone).replace(second=0, microsecond=0)
-        day = max(meeting.original.date() + self.drawn.randint(-2, 3) * DAY, wall(at, self.script.zone).date() + DAY)
+            return wall(at + self.drawn.randint(18, 90) * MINUTE, zone).replace(second=0, microsecond=0)
+        day = max(meeting.original.date() + self.drawn.randint(-2, 3) * DAY, wall(at, zone).date() + DAY)
         return datetime.combine(day, time(self.drawn.randint(7, 21), self.drawn.choice((5, 15, 45, 50))))
 
     def _undo(self, meeting: Meeting, at: datetime, host: str) -> Action | None:
@@ -254,15 +269,86 @@ class _Writer:
         ]
         return self.drawn.choice(inside) if inside else None
 
+    # how people live
+
+    def _someone(self, group: int, at: datetime) -> Action | None:
+        """Let somebody of a group rest, leave the server, or change how they are written to; a third near a meeting."""
+        coming = self._coming(group, at)
+        if coming and self.drawn.random() < 0.35:
+            near = self._near(coming[0])
+            if near > at + MINUTE:
+                self._at(near, lambda later: self._live(group, later), asleep=True)
+                return None
+        return self._live(group, at)
+
+    def _live(self, group: int, at: datetime) -> Action | None:
+        who = self._member(group, at)
+        doing: dict[What, int] = {
+            "pause": 3, "goes away": 3, "shuts DMs": 3, "way": 3, "zone": 3, "choose": 3,
+        }  # fmt: skip
+        what = self.drawn.choices(list(doing), list(doing.values()))[0]
+        in_discord = what in ("goes away", "shuts DMs")
+        if who is None or (self._awake(at) != at and not in_discord):
+            return None
+        short = self.drawn.uniform(0.2, 30) * HOUR if self.drawn.random() < 0.5 else self.drawn.uniform(1, 9) * DAY
+        match what:
+            case "pause":
+                self._at(at + short, lambda later: self._resume(group, later, who))
+            case "goes away":
+                # A seat that is lost while peerbot is stopped, and asked for by then, is a matter of chance.
+                wait = self.drawn.uniform(0.02, 5) * DAY if self.drawn.random() < 0.8 else SEAT_KEPT + 4 * DAY
+                self._at(at + wait, lambda later: Action(later, "comes back", group, who), asleep=True)
+            case "shuts DMs":
+                if self.truth.lives[who].is_shut(at, at):
+                    return None
+                self._at(at + short, lambda later: Action(later, "opens DMs", group, who), asleep=True)
+            case "way":
+                return Action(at, what, group, who, word=self.drawn.choice(WAYS))
+            case "zone":
+                return Action(at, what, group, who, word=self.drawn.choice(("", *ZONES)))
+            case _:
+                return Action(at, what, group, who, minutes=self.drawn.choice(CHOICES))
+        return Action(at, what, group, who)
+
+    def _resume(self, group: int, at: datetime, who: str) -> Action | None:
+        truth = self.truth
+        rests = truth.pauses[group, who] and truth.pauses[group, who][-1][1] > at
+        is_away = any(first <= at < last for first, last in truth.lives[who].away)
+        if not rests or not truth.has_seat(group, who, at):
+            return None
+        if is_away:  # in the server only
+            self._at(at + DAY, lambda later: self._resume(group, later, who))
+            return None
+        return Action(at, "resume", group, who)
+
+    def _go_by(self, at: datetime, zone: str) -> Action | None:
+        """Let the owner choose another zone for the server, unless a meeting would be past by its clocks."""
+        truth = self.truth
+        if zone == truth.zone_at(at):
+            return None
+        for group in self.script.facilitators:
+            for meeting in (each for series in truth.series[group] if not series.ended for each in series.meetings):
+                place = meeting.now.place
+                moved = instant(wall(place, truth.zone_at(at)), zone)
+                if min(place, moved) - MINUTE <= at <= max(place, moved) + MINUTE:
+                    self._at(at + HOUR, lambda later: self._go_by(later, zone))
+                    return None
+        back = truth.zone_at(at)
+        if self.drawn.random() < 0.4:  # it was a mistake
+            wait = 40 * timedelta(seconds=1) if self.drawn.random() < 0.3 else self.drawn.uniform(0.05, 30) * HOUR
+            self._at(at + wait, lambda later: self._go_by(later, back))
+        return Action(at, "server zone", 0, "Olive", word=zone)
+
     def _join(self, group: int, at: datetime, name: str) -> Action | None:
-        if name.startswith("Host") or self.truth.takes_part(group, name, at):
+        is_away = any(first <= at < last for first, last in self.truth.lives[name].away)
+        if name.startswith("Host") or is_away or self.truth.has_seat(group, name, at):
             return None
         # Somebody who is here for the first time is asked how they want to be reminded.
-        is_new = not self.truth.chosen[name]
+        is_new = not self.truth.lives[name].chosen
         return Action(at, "join", group, name, minutes=self.drawn.choice(CHOICES[:-1]) if is_new else ())
 
     def _skip(self, group: int, at: datetime, host: str) -> Action | None:
-        first = wall(at, self.script.zone).replace(hour=0, minute=0, second=0) + self.drawn.randint(1, 6) * DAY
+        first = wall(at, self.truth.zone_at(at)).replace(hour=0, minute=0, second=0) + self.drawn.randint(1, 6) * DAY
         last = first + 13 * DAY
         series = self.truth.active(group)
         meant = [each for each in series.meetings if not each.now.why_off] if series else []
@@ -295,7 +381,7 @@ class _Writer:
     def _pattern(self, at: datetime) -> tuple[Pattern, datetime]:
         """Return how a series is to repeat, and its first wall time."""
         hour, minute = self.drawn.choice((8, 9, 10, 12, 15, 17, 18, 18, 19, 20, 21)), self.drawn.choice((0, 20, 30))
-        today = wall(at, self.script.zone).date()
+        today = wall(at, self.truth.zone_at(at)).date()
         every = self.drawn.random()
         if every < 0.12:
             nth, weekday = self.drawn.choice((1, 2, 3, 4, -1)), self.drawn.randrange(7)

@@ -8,16 +8,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
-from tests.quarter.walls import Pattern, instant, wall
+from tests.quarter.persons import Habits, Life, latest
+from tests.quarter.walls import Pattern, instant, is_night, wall
 
 What = Literal[
     "series", "join", "leave", "choose", "cant", "going", "cancel", "move", "undo", "skip", "unskip", "change", "end",
-    "go on",
+    "go on", "pause", "resume", "goes away", "comes back", "shuts DMs", "opens DMs", "way", "zone", "server zone",
 ]  # fmt: skip
 LENGTH = timedelta(minutes=60)
+CLOSE = timedelta(seconds=15)
+"""What happens so close to another moment may count as before or after it."""
+RECENT = timedelta(days=2)
+AT_NO_TIME = datetime.max.replace(tzinfo=UTC)
+SEAT_KEPT = timedelta(days=7)
+"""So long a seat waits for somebody who has left the server."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Action:
     """What somebody does in a group at a moment. A meeting is named by the wall time at which its series has it.
 
     `to` is where it is moved, or (series, change) the first wall time, or (skip) the last day; `minutes` what somebody
-    wants to be reminded of.
+    wants to be reminded of; `word` the way or the zone that they choose ("": the server's).
     """
 
     at: datetime
@@ -36,24 +44,19 @@ class Action:
     to: datetime | None = None
     pattern: Pattern | None = None
     minutes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Habits:
-    """How somebody is written to: "dm", "thread" or "none"; `zone` is their own, or the server's."""
-
-    name: str
-    by: str
-    zone: str
-    has_own_zone: bool
+    word: str = ""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a meeting stands from a moment on; `place` is when it is, or would be if it were on."""
+    """How a meeting stands from a moment on; `place` is when it is, or would be if it were on.
+
+    `usual` is when its series has it.
+    """
 
     since: datetime
     place: datetime
+    usual: datetime
     why_off: str = ""
 
     @property
@@ -69,7 +72,6 @@ class Meeting:
     group: int
     series: int
     original: datetime
-    usual: datetime
     history: list[Standing]
     moved_at: list[datetime] = field(default_factory=list[datetime])
 
@@ -81,6 +83,11 @@ class Meeting:
     def now(self) -> Standing:
         """How it stands after everything that was done."""
         return self.history[-1]
+
+    @property
+    def usual(self) -> datetime:
+        """When its series has it, after everything that was done."""
+        return self.history[-1].usual
 
     def standing(self, at: datetime) -> Standing:
         """Return how it stood at a moment."""
@@ -95,6 +102,7 @@ class Series:
     pattern: Pattern
     meetings: list[Meeting]
     created_at: datetime
+    zone: str
     endings: list[tuple[datetime, bool]] = field(default_factory=list[tuple[datetime, bool]])
 
     @property
@@ -113,12 +121,15 @@ class Truth:
 
     zone: str
     end: datetime
+    people: dict[str, Habits]
+    zones: list[tuple[datetime, str]] = field(default_factory=list[tuple[datetime, str]])
+    lives: dict[str, Life] = field(default_factory=lambda: defaultdict(Life))
+    pauses: dict[tuple[int, str], list[list[datetime]]] = field(
+        default_factory=lambda: defaultdict(list[list[datetime]])
+    )
     series: dict[int, list[Series]] = field(default_factory=lambda: defaultdict(list[Series]))
     seats: dict[tuple[int, str], list[list[datetime]]] = field(
         default_factory=lambda: defaultdict(list[list[datetime]])
-    )
-    chosen: dict[str, list[tuple[datetime, tuple[int, ...]]]] = field(
-        default_factory=lambda: defaultdict(list[tuple[datetime, tuple[int, ...]]])
     )
     answers: dict[tuple[Meeting, str], list[tuple[datetime, str]]] = field(
         default_factory=lambda: defaultdict(list[tuple[datetime, str]])
@@ -138,13 +149,74 @@ class Truth:
         """Return the series of a group that goes on."""
         return next((each for each in reversed(self.series[group]) if not each.ended), None)
 
-    def takes_part(self, group: int, who: str, at: datetime) -> bool:
-        """Say whether somebody has a seat in a group, or looks after it."""
-        return any(joined <= at < left for joined, left in self.seats[group, who])
+    def zone_at(self, at: datetime) -> str:
+        """Return the zone of the server at a moment."""
+        return latest(self.zones, at, self.zone)
+
+    def zone_of(self, who: str, at: datetime) -> str:
+        """Return the zone of somebody at a moment: their own, or the server's."""
+        return latest(self.lives[who].zones, at, self.people[who].zone) or self.zone_at(at)
+
+    def zones_of(self, who: str, first: datetime, last: datetime) -> list[tuple[str, datetime, datetime]]:
+        """Return the zones that somebody had from one moment to another, each with its first and last moment there."""
+        changes = [since for since, _zone in (*self.zones, *self.lives[who].zones) if first < since <= last]
+        edges = [first, *sorted(changes), last]
+        found: list[tuple[str, datetime, datetime]] = []
+        for since, until in pairwise(edges):
+            zone = self.zone_of(who, since)
+            if found and found[-1][0] == zone:
+                found[-1] = (zone, found[-1][1], until)
+            else:
+                found.append((zone, since, until))
+        return found
+
+    def clocks(self, at: datetime) -> set[str]:
+        """Return the zones by whose clocks a letter may write moments: of a series that has ended it keeps the old."""
+        return {
+            self.zone_at(at),
+            *(self.zone_at(since - CLOSE) for since, _z in self.zones if at - RECENT < since <= at),
+        }
+
+    def is_in_the_night(self, who: str, at: datetime) -> bool:
+        """Say whether something came in somebody's night, with some seconds for what was under way at 22:00."""
+        return all(is_night(when, self.zone_of(who, then)) for when in (at, at - CLOSE) for then in (at, at - CLOSE))
+
+    def way(self, who: str, at: datetime) -> str:
+        """Return how somebody wants to be written to at a moment."""
+        return latest(self.lives[who].ways, at, self.people[who].by)
 
     def wants(self, who: str, at: datetime) -> tuple[int, ...]:
         """Return of what somebody wants to be reminded."""
-        return next((minutes for since, minutes in reversed(self.chosen[who]) if since <= at), ())
+        return latest(self.lives[who].chosen, at, ())
+
+    def has_seat(self, group: int, who: str, at: datetime) -> bool:
+        """Say whether somebody has a seat in a group, or looks after it."""
+        return _is_within(self.seats[group, who], at)
+
+    def takes_part(self, group: int, who: str, at: datetime) -> bool:
+        """Say whether somebody has a seat in a group (or looks after it), does not pause, and is in the server."""
+        rests = _is_within(self.pauses[group, who], at) or _is_within(self.lives[who].away, at)
+        return self.has_seat(group, who, at) and not rests
+
+    def reads(self, group: int, who: str, first: datetime, last: datetime) -> bool:
+        """Say whether somebody takes part in a group and takes messages from one moment to another."""
+        moments = [first, *(each for each in self.edges(group, who) if first <= each <= last), last]
+        return all(self.takes_part(group, who, at) and self.way(who, at) != "none" for at in moments)
+
+    def edges(self, group: int, who: str) -> list[datetime]:
+        """Return the moments at which something about somebody's place in a group, or about them, changes."""
+        stretches = [*self.seats[group, who], *self.pauses[group, who]]
+        return sorted([*(edge for each in stretches for edge in each), *self.lives[who].edges()])
+
+    def there_since(self, group: int, who: str, at: datetime) -> datetime | None:
+        """Return when somebody began, the last time before a moment, to take part and take messages, if they do."""
+        now = timedelta(microseconds=1)
+        begun = [
+            edge
+            for edge in self.edges(group, who)
+            if edge <= at and not self.reads(group, who, edge - now, edge - now) and self.reads(group, who, edge, edge)
+        ]
+        return max(begun, default=None)
 
     def cannot(self, meeting: Meeting, who: str, at: datetime) -> bool:
         """Say whether somebody has answered that they cannot come, to the time that the meeting has."""
@@ -161,26 +233,87 @@ class Truth:
 
     def do(self, action: Action) -> None:
         """Let an action take its effect."""
-        at, group = action.at, action.group
         match action.what:
-            case "join":
-                self.seats[group, action.who].append([at, datetime.max.replace(tzinfo=at.tzinfo)])
-                if action.minutes:
-                    self.chosen[action.who].append((at, action.minutes))
-            case "leave":
-                self.seats[group, action.who][-1][1] = at
-            case "choose":
-                self.chosen[action.who].append((at, action.minutes))
+            case "join" | "leave" | "pause" | "resume":
+                self._takes_seat(action)
+            case "goes away" | "comes back" | "shuts DMs" | "opens DMs" | "choose" | "way" | "zone":
+                self._lives(action, self.lives[action.who])
             case "cant" | "going":
-                self.answers[self._named(action), action.who].append((at, action.what))
+                self.answers[self._named(action), action.who].append((action.at, action.what))
             case "cancel" | "move" | "undo":
                 self._do_to_one(action, self._named(action))
             case "series":
                 self._begin(action)
             case "change":
                 self._change(action)
+            case "server zone":
+                self._go_by(action)
             case _:
-                self._do_to_series(action, self.series[group][-1])
+                self._do_to_series(action, self.series[action.group][-1])
+
+    def _takes_seat(self, action: Action) -> None:
+        at, place = action.at, (action.group, action.who)
+        match action.what:
+            case "join":
+                self.seats[place].append([at, AT_NO_TIME])
+                if action.minutes:
+                    self.lives[action.who].chosen.append((at, action.minutes))
+            case "leave":
+                self._goes_out(*place, at)
+            case "pause":
+                self.pauses[place].append([at, AT_NO_TIME])
+            case _:
+                self.pauses[place][-1][1] = at
+
+    def _lives(self, action: Action, life: Life) -> None:
+        at = action.at
+        match action.what:
+            case "goes away":
+                life.away.append([at, AT_NO_TIME])
+            case "comes back":
+                life.away[-1][1] = at
+                lost_at = life.away[-1][0] + SEAT_KEPT
+                for group, who in list(self.seats) if lost_at <= at else []:
+                    if who == action.who and self.has_seat(group, who, lost_at):
+                        self._goes_out(group, who, lost_at)
+            case "shuts DMs":
+                life.shut.append([at, AT_NO_TIME])
+            case "opens DMs":
+                life.shut[-1][1] = at
+            case "choose":
+                life.chosen.append((at, action.minutes))
+            case "way":
+                life.ways.append((at, action.word))
+            case _:
+                life.zones.append((at, action.word))
+
+    def _goes_out(self, group: int, who: str, at: datetime) -> None:
+        self.seats[group, who][-1][1] = at
+        if self.pauses[group, who] and self.pauses[group, who][-1][1] == AT_NO_TIME:
+            self.pauses[group, who][-1][1] = at
+        for meeting in self.meetings(group):
+            if self.answers[meeting, who]:
+                self.answers[meeting, who].append((at, "forgotten"))
+
+    def _go_by(self, action: Action) -> None:
+        """Let the server go by the clocks of another zone."""
+        self.zones.append((action.at, action.word))
+        for several in self.series.values():
+            for series in several:
+                if not series.ended:
+                    self._put_into(series, action.at)
+
+    def _put_into(self, series: Series, at: datetime) -> None:
+        """Let a series go by the server's clocks: what its meetings' clocks show stays what it is."""
+        old, series.zone = series.zone, self.zone_at(at)
+        if old == series.zone:
+            return
+        ahead = [each for each in series.meetings if each.now.place > at]
+        for each in ahead:
+            place, usual = (instant(wall(one, old), series.zone) for one in (each.now.place, each.now.usual))
+            each.history.append(Standing(at, place, usual, each.now.why_off))
+        if any(not each.now.why_off for each in ahead):
+            self.changes.append((at, series, ahead))
 
     def _do_to_one(self, action: Action, meeting: Meeting) -> None:
         at, was_off = action.at, bool(meeting.now.why_off)
@@ -190,10 +323,10 @@ class Truth:
         place = meeting.now.place if was_off else meeting.usual
         if action.what == "move":
             assert action.to is not None
-            place = instant(action.to, self.zone)
+            place = instant(action.to, self.zone_at(at))
         if action.what == "move" or not was_off:
             meeting.moved_at.append(at)
-        meeting.history.append(Standing(at, place))
+        meeting.history.append(Standing(at, place, meeting.usual))
         self.changes.append((at, self.series[meeting.group][meeting.series], [meeting]))
 
     def _do_to_series(self, action: Action, series: Series) -> None:
@@ -202,6 +335,7 @@ class Truth:
             series.endings.append((at, True))
             self._set(at, self._ahead(series, at, ""), "ended")
         elif action.what == "go on":
+            self._put_into(series, at)
             series.endings.append((at, False))
             self._set(at, self._ahead(series, at, "ended"), "")
         else:
@@ -214,7 +348,7 @@ class Truth:
 
     def day_of(self, meeting: Meeting) -> date:
         """Return the day on which a meeting is, or would be."""
-        return wall(meeting.now.place, self.zone).date()
+        return wall(meeting.now.place, self.series[meeting.group][meeting.series].zone).date()
 
     def _ahead(self, series: Series, at: datetime, why_off: str) -> list[Meeting]:
         return [each for each in series.meetings if each.now.why_off == why_off and each.now.place > at]
@@ -225,7 +359,7 @@ class Truth:
 
     def _set(self, at: datetime, several: list[Meeting], why_off: str) -> None:
         for meeting in several:
-            meeting.history.append(Standing(at, meeting.now.place, why_off))
+            meeting.history.append(Standing(at, meeting.now.place, meeting.usual, why_off))
         if several:
             series = self.series[several[0].group][several[0].series]
             self.changes.append((at, series, several))
@@ -234,11 +368,12 @@ class Truth:
         assert action.pattern is not None
         assert action.to is not None
         several = self.series[action.group]
-        made = Series(len(several), action.pattern, [], action.at)
+        zone = self.zone_at(action.at)
+        made = Series(len(several), action.pattern, [], action.at, zone)
         for day in action.pattern.days(action.to.date(), self.end.date() + timedelta(days=200)):
             local = datetime.combine(day, action.to.time())
-            at = instant(local, self.zone)
-            made.meetings.append(Meeting(action.group, made.number, local, at, [Standing(action.at, at)]))
+            at = instant(local, zone)
+            made.meetings.append(Meeting(action.group, made.number, local, [Standing(action.at, at, at)]))
         several.append(made)
         return made
 
@@ -250,3 +385,7 @@ class Truth:
         self._set(action.at, self._ahead(old, action.at, ""), "ended")
         new = self._begin(action)
         self._set(action.at, [each for each in new.meetings if each.original.date() in skipped], "skipped")
+
+
+def _is_within(stretches: list[list[datetime]], at: datetime) -> bool:
+    return any(first <= at < last for first, last in stretches)

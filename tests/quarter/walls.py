@@ -87,15 +87,18 @@ WRITTEN = re.compile(
 """A moment as messages write it: the wall in words, then Discord's own timestamp."""
 
 
-def moments(text: str, zone: str) -> list[datetime]:
-    """Return the moments that a text writes; raise ValueError where words and timestamp differ."""
+def moments(text: str, *zones: str) -> list[datetime]:
+    """Return the moments that a text writes by the clocks of one of these zones.
+
+    Raises ValueError where words and timestamp differ.
+    """
     found: list[datetime] = []
     for written in WRITTEN.finditer(text):
         at = datetime.fromtimestamp(int(written["unix"]), UTC)
-        shown = wall(at, zone)
         hour = int(written["hour"]) % 12 + 12 * (written["half"] == "pm")
         said = (written["weekday"], written["month"], int(written["day"]), hour, int(written["minute"]))
-        if said != (DAYS[shown.weekday()], MONTHS[shown.month], shown.day, shown.hour, shown.minute):
-            raise ValueError(f"the words say {said}, the timestamp {shown}")
+        shown = [wall(at, zone) for zone in zones]
+        if said not in [(DAYS[one.weekday()], MONTHS[one.month], one.day, one.hour, one.minute) for one in shown]:
+            raise ValueError(f"the words say {said}, the timestamp {shown[0]}")
         found.append(at)
     return found
