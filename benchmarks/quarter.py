@@ -100,8 +100,7 @@ async def _play(databases: Databases, engine: str, script: Script) -> Verdict:
     url = databases.fresh(engine)
     await asyncio.to_thread(schema.bring_up, engine_url(SecretStr(url)))
     async with serve(World(Clock())) as discord:
-        received = await Play(script, set_stage(discord, databases.settings(url), script.begin)).run()
-    return compare(script, received)
+        return compare(*await Play(script, set_stage(discord, databases.settings(url), script.begin)).run())
 
 
 if __name__ == "__main__":

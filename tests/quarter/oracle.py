@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from tests.quarter.script import Downtime, Script
 from tests.quarter.truth import CLOSE, Meeting, Truth
@@ -113,14 +114,26 @@ class Reminders:
         """Return the reminders that somebody should have of a time at which a meeting was to begin, the first first."""
         found: list[Window] = []
         for minutes in (1440, 60, 10):
-            mine: list[Window] = []
-            for zone, since, until in self.truth.zones_of(who, starts_at - BEFORE, starts_at):
-                if any(each.must for each in mine):
-                    break  # it has come, by the clocks of the zone before
-                in_zone = self._one(meeting, who, starts_at, minutes, (zone, since, until))
-                mine += [replace(each, must=False) for each in in_zone] if mine else in_zone
-            found += mine
+            found += self._in_zones(meeting, who, starts_at, minutes)
         return _after_downtimes(sorted(found, key=lambda each: each.due))
+
+    def _in_zones(self, meeting: Meeting, who: str, starts_at: datetime, minutes: int) -> list[Window]:
+        """Return the reminders of so many minutes before by the clocks of each zone that somebody was in."""
+        found: list[Window] = []
+        zones = self.truth.zones_of(who, starts_at - BEFORE, starts_at)
+        for each in zones:
+            if any(window.must for window in found):
+                break  # it has come, by the clocks of the zone before
+            in_zone = self._one(meeting, who, starts_at, minutes, each)
+            found += [replace(window, must=False) for window in in_zone] if found else in_zone
+        if found:
+            return found
+        for (zone, since, _until), (later, _since, _end) in pairwise(zones):
+            # Where the moment had passed by the clocks of the new zone, it may come at that of the old one.
+            for window in self._one(meeting, who, starts_at, minutes, (zone, since, starts_at)):
+                last = min(max(window.last, self.passage.last(window.last, later)), starts_at - USE[minutes])
+                found.append(replace(window, must=False, last=last))
+        return found
 
     def _one(
         self, meeting: Meeting, who: str, starts_at: datetime, minutes: int, zone_since: tuple[str, datetime, datetime]
@@ -151,7 +164,7 @@ class Reminders:
         return found
 
     def _is_there(self, meeting: Meeting, who: str, at: datetime) -> bool:
-        """Say whether peerbot knows by a moment that somebody is there; who came back meanwhile it sees at its start."""
+        """Say whether peerbot knows by a moment that somebody is there; who came back meanwhile it sees later."""
         since = self.truth.there_since(meeting.group, who, at)
         return since is not None and self.passage.first(since) <= at
 
@@ -175,7 +188,7 @@ class Reminders:
     def _known_since(self, meeting: Meeting, due: datetime) -> datetime:
         """Return since when a meeting was where it was when this was due; whether it was on does not count."""
         since = meeting.history[0].since
-        for before, after in zip(meeting.history, meeting.history[1:], strict=False):
+        for before, after in pairwise(meeting.history):
             if after.place != before.place and after.since <= due:
                 since = after.since
         return since

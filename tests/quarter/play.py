@@ -7,7 +7,7 @@ stopped it is moved on at once.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from peerbot.making import LOCAL
 from peerbot.models import Meeting
 from peerbot.recurrence import Rule
 from peerbot.rehearsal import people
+from peerbot.rehearsal.faults import Fault
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.server import Discord
@@ -51,7 +52,10 @@ FAULTS: dict[Trouble, dict[str, Any]] = {
     "503": {"status": 503},
     "lost before": {"drop": "before"},
     "lost after": {"drop": "after"},
+    "torn": {"drop": "after"},
 }
+TORN = timedelta(minutes=9)
+"""So long peerbot is stopped when it has not heard what became of a message: Discord forgets its nonce."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,15 @@ class Play:
         self.group_ids: dict[int, int] = {}
         self.threads: dict[str, set[int]] = defaultdict(set)
         self.away = False
+        self.stops: list[Downtime] = []
+        self.tears: Fault | None = None
 
-    async def run(self) -> list[Received]:
-        """Play the script to its end; return what was received, the oldest first."""
+    async def run(self) -> tuple[Script, list[Received]]:
+        """Play the script to its end; return it, with all times in which peerbot was stopped, and what was received."""
         try:
             await self._play()
-            return self._read()
+            downtimes = sorted([*self.script.downtimes, *self.stops], key=lambda each: each.begin)
+            return replace(self.script, downtimes=downtimes), self._read()
         finally:
             await self.stage.stop()
 
@@ -119,6 +126,7 @@ class Play:
                 await self._is_here(event)
             elif not self.away:
                 stage.discord.faults.next("POST", "/channels/{}/messages", **FAULTS[event])
+                self.tears = stage.discord.faults.waiting[-1] if event == "torn" else self.tears
         await self._until(script.end)
 
     def _arrivals(self) -> list[tuple[datetime, truth.Meeting]]:
@@ -199,10 +207,22 @@ class Play:
                 break
             stage.clock.move(max(due + TOGETHER - now, timedelta(seconds=1)))
             await stage.world.settle(30)
+            if self.tears is not None and self.tears not in stage.discord.faults.waiting:
+                await self._tear(then)
         if then > stage.clock.now():
             stage.clock.move(then - stage.clock.now())
         if stage.db is not None:
             await stage.world.settle(30)
+
+    async def _tear(self, then: datetime) -> None:
+        """Stop peerbot for some minutes, unless something else happens in them."""
+        self.tears, now = None, self.stage.clock.now()
+        if now + 2 * TORN < then:
+            downtime = Downtime(now, now + TORN, "stopped")
+            self.stops.append(downtime)
+            await self._goes(downtime)
+            self.stage.clock.move(TORN)
+            await self._comes_back(downtime)
 
     async def _goes(self, downtime: Downtime) -> None:
         if downtime.kind == "stopped":
@@ -217,7 +237,7 @@ class Play:
             await self.stage.start()
             await self.stage.world.settle(30)
             return
-        self.away = False
+        self.away, self.tears = False, None
         self.stage.discord.faults.clear()
 
     # what people do

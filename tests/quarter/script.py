@@ -33,8 +33,9 @@ LONG = 6
 """In so many weeks a server surely moves."""
 QUIET = timedelta(minutes=30)
 """Between two downtimes, so that what was late comes before the next."""
-Trouble = Literal["429", "503", "lost before", "lost after"]
-TROUBLES: tuple[Trouble, ...] = ("429", "503", "lost before", "lost after")
+Trouble = Literal["429", "503", "lost before", "lost after", "torn"]
+"""What befalls a message; "torn": it arrives, but peerbot is stopped before it hears so."""
+TROUBLES: tuple[Trouble, ...] = ("429", "503", "lost before", "lost after", "torn")
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ async def test_three_weeks_bring_what_they_should(seed: int, begin: datetime, sq
     script = write(seed, groups=3, weeks=3, begin=begin)
     async with serve(World(Clock())) as discord:
         stage = set_stage(discord, settings_for(sqlite_url), script.begin)
-        received = await Play(script, stage).run()
-        verdict = compare(script, received)
+        verdict = compare(*await Play(script, stage).run())
         assert not verdict.problems, str(verdict)
         assert verdict.counts["reminders that must come"] > 30, "enough happens to mean something"
         assert verdict.counts["letters of news"] > 15, "enough happens to mean something"
