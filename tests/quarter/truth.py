@@ -312,6 +312,7 @@ class Truth:
         for each in ahead:
             place, usual = (instant(wall(one, old), series.zone) for one in (each.now.place, each.now.usual))
             each.history.append(Standing(at, place, usual, each.now.why_off))
+            each.moved_at.append(at)
         if any(not each.now.why_off for each in ahead):
             self.changes.append((at, series, ahead))
 
