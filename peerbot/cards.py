@@ -152,13 +152,14 @@ async def look_after(session: AsyncSession, guild_id: int, *, now: datetime) -> 
     drawn = set((await session.scalars(select(Delivery.dedupe_key).where(*lately))).all())
     for key, card in cards.items():
         if key not in drawn and now - posted_at(card.message_id or 0) > LOOK_AFTER:
-            card.drawn = None
-            await session.flush()
+            await note_drawn(
+                session, card.card_id, None
+            )  # by a statement: somebody may have removed the card meanwhile
             await mark(session, guild_id, card.subject, now=now)
 
 
-async def note_drawn(session: AsyncSession, card_id: int, digest: str) -> None:
-    """Remember what a card shows."""
+async def note_drawn(session: AsyncSession, card_id: int, digest: str | None) -> None:
+    """Remember what a card shows; None has it drawn, changed or not."""
     await session.execute(update(Card).where(Card.card_id == card_id).values(drawn=digest))
 
 

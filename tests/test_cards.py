@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from builders import GUILD, OTHER_GUILD, PANEL, make_group, make_guild
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries
@@ -92,6 +93,21 @@ async def test_a_card_that_was_not_drawn_for_a_day_is_drawn_as_if_it_had_changed
         await cards.note_drawn(session, panel.card_id, "digest")
         await cards.look_after(session, GUILD, now=later + timedelta(hours=1))
         assert (await session.get_one(Card, panel.card_id, populate_existing=True)).drawn == "digest"
+
+
+async def test_a_card_that_is_removed_while_it_is_looked_at_does_no_harm(
+    db: Database, panel: Card, now: datetime
+) -> None:
+    def remove(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
+        if "FROM deliveries" in statement:  # the cards were read before
+            cursor.execute("DELETE FROM cards")
+
+    async with db.begin() as session:
+        await cards.note_drawn(session, panel.card_id, "digest")
+    event.listen(db.writer.sync_engine, "before_cursor_execute", remove)
+    async with db.begin() as session:
+        await cards.look_after(session, GUILD, now=now + timedelta(hours=25))
+    assert await draws(db) == []
 
 
 @pytest.mark.both_databases
