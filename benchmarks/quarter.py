@@ -1,13 +1,19 @@
-"""`python -m benchmarks.quarter`: let a quarter pass, and hold what people received against what they should."""
+"""`python -m benchmarks.quarter`: let a quarter pass, and hold what people received against what they should.
+
+What is logged as an error counts as a difference: there is none that a quarter should bring.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -78,13 +84,31 @@ async def _run(folder: Path, engine: str, seeds: range, groups: int, weeks: int)
         script = write(seed, groups=groups, weeks=weeks)
         console.print(f"seed {seed}: {len(script.actions)} actions in {groups} groups, {weeks} weeks", highlight=False)
         begun = time.monotonic()
-        verdict = await _play(databases, engine, script)
-        results.add(str(seed), engine, script.zone, *_counts(verdict), f"{time.monotonic() - begun:.0f}")
+        with _errors() as errors:
+            verdict = await _play(databases, engine, script)
+        results.add(str(seed), engine, script.zone, *_counts(verdict), len(errors), f"{time.monotonic() - begun:.0f}")
         drawn.add(str(seed), ", ".join(f"{name}: {count}" for name, count in sorted(script.figures().items())))
-        if verdict.problems:
+        if verdict.problems or errors:
             well = False
-            console.print(str(verdict), markup=False, highlight=False)
+            console.print(str(verdict), *errors, sep="\n", markup=False, highlight=False)
     return [results, drawn], well
+
+
+@contextmanager
+def _errors() -> Generator[list[str]]:
+    """Collect what is logged as an error, with where it came from."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(logging.Formatter("%(name)s: %(message)s").format(record))
+
+    collector = Collector(logging.ERROR)
+    logging.getLogger().addHandler(collector)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(collector)
 
 
 def _counts(verdict: Verdict) -> list[int | str]:
