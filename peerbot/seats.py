@@ -2,7 +2,8 @@
 
 Invariants: an offered seat is held, so there is never one too many; free seats go to the first in line who is there
 and has not let this seat go; no seat is free and unoffered while somebody like that waits. An offer waits for the end
-of the quiet hours and stands for 48 hours from the moment at which it can be read. Every rule locks the group first.
+of the quiet hours and stands for 48 hours from the moment at which it can be read, or until shortly before the group's
+next meeting, so that the seat goes on in time. Every rule locks the group first.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from peerbot import cards, deliveries, members
 from peerbot.deliveries import LEASED, PENDING
 from peerbot.errors import GroupUnknown, NotInLine
 from peerbot.line import IN_LINE, can_have_seat, next_in_line, seats_taken
-from peerbot.models import Delivery, Group, Member, Membership
+from peerbot.models import Delivery, Group, Meeting, Member, Membership
 from peerbot.quiet import after_quiet
 from peerbot.rights import Actor, guild_of, locked
 from peerbot.types import KEEPS_KEY
 
 ANSWER = timedelta(hours=48)
 """How long somebody has to answer an offer."""
+BEFORE_MEETING = timedelta(minutes=10)
+"""How long before a meeting an offer ends, so that whoever takes it can be there."""
+AT_LEAST = timedelta(hours=1)
+"""How long somebody has to answer, however near a meeting is: one that is nearer makes the offer no shorter."""
 LATE = timedelta(hours=1)
 """How late an offer may arrive without being made longer."""
 PATIENCE = 2
@@ -76,7 +81,7 @@ async def offer_free(session: AsyncSession, group: Group, *, now: datetime) -> N
         membership.state = "offered"
         membership.offer_no += 1
         told_at = after_quiet(now, member.zone or guild.time_zone)
-        await _stand(session, group, membership, told_at + ANSWER, now)
+        await _stand(session, group, membership, await _until(session, group, told_at), now)
         await deliveries.plan(
             session, "seats.offer", _letter_key(membership), guild_id=group.guild_id, now=now, due_at=told_at,
             group_id=group.group_id, member_id=member.member_id, subject_id=membership.membership_id,
@@ -87,7 +92,7 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     """Step: an offer has had no answer, and the seat goes to the next; the first time, the place in line stays.
 
     An offer of which nobody was told, because nothing could be sent, is made longer instead. One whose letter can't
-    arrive at all goes on, and is not counted.
+    arrive at all goes on and is not counted, nor is one that a meeting made short.
     """
     group = await _open_group(session, delivery)
     membership = await session.get(Membership, delivery.subject_id, populate_existing=True)
@@ -96,16 +101,18 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     if membership.offered_until is None or now < membership.offered_until:
         return  # it was made longer, or is a newer one; that has a step of its own
     letter = await session.scalar(
-        select(Delivery.state).where(
+        select(Delivery).where(
             Delivery.dedupe_key == f"{group.guild_id}:seats.offer:{_letter_key(membership)}",
         )
     )
-    if letter in (PENDING, LEASED):
+    if letter is not None and letter.state in (PENDING, LEASED):
         guild, member = await guild_of(session, group.guild_id), await session.get_one(Member, membership.member_id)
-        until = after_quiet(now, member.zone or guild.time_zone) + ANSWER
-        await _stand(session, group, membership, until, now)
+        told_at = after_quiet(now, member.zone or guild.time_zone)
+        await _stand(session, group, membership, await _until(session, group, told_at), now)
         return
-    if letter != deliveries.DEAD:
+    told_at = letter.ended_at if letter is not None else None
+    was_told = letter is None or letter.state != deliveries.DEAD
+    if was_told and (told_at is None or _is_whole(membership.offered_until, told_at)):
         membership.unanswered += 1
     _let_go(membership)
     if membership.unanswered >= PATIENCE:
@@ -125,10 +132,11 @@ async def announce(session: AsyncSession, delivery: Delivery, *, now: datetime) 
         return None
     if delivery.dedupe_key != f"{group.guild_id}:seats.offer:{_letter_key(membership)}":
         return None  # of an offer before this one
-    if membership.offered_until < now + ANSWER - LATE:
-        await _stand(session, group, membership, now + ANSWER, now)
+    until = await _until(session, group, now)
+    if membership.offered_until < until - LATE:
+        await _stand(session, group, membership, until, now)
     member = await session.get_one(Member, membership.member_id)
-    is_last = membership.unanswered + 1 >= PATIENCE
+    is_last = membership.unanswered + 1 >= PATIENCE and _is_whole(membership.offered_until, now)
     return Offer(group.name, membership.offered_until, is_last, member.locale, member.zone)
 
 
@@ -225,6 +233,23 @@ async def _mine(session: AsyncSession, actor: Actor, group_id: int, *, locks: bo
 async def _open_group(session: AsyncSession, delivery: Delivery) -> Group | None:
     group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     return group if group is not None and group.guild_id == delivery.guild_id and group.state == "open" else None
+
+
+async def _until(session: AsyncSession, group: Group, told_at: datetime) -> datetime:
+    """Return until when an offer is to stand that can be read from a moment on."""
+    next_start = select(func.min(Meeting.starts_at)).where(
+        Meeting.group_id == group.group_id,
+        Meeting.state == "planned",
+        Meeting.starts_at >= told_at + AT_LEAST + BEFORE_MEETING,
+    )
+    starts_at = await session.scalar(next_start)
+    until = told_at + ANSWER
+    return until if starts_at is None else min(until, starts_at - BEFORE_MEETING)
+
+
+def _is_whole(until: datetime, told_at: datetime) -> bool:
+    """Return whether an offer stands for as long as offers do, and is not cut short by a meeting."""
+    return until - told_at >= ANSWER - LATE
 
 
 async def _stand(session: AsyncSession, group: Group, membership: Membership, until: datetime, now: datetime) -> None:

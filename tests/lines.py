@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from builders import AGREED, GUILD, actor, details, facilitator
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, departures, groups, members, seats
+from peerbot import deliveries, departures, groups, members, seats, timetables
 from peerbot.database import Database
 from peerbot.groups import SeatChange
-from peerbot.models import Delivery, Group, Member, Membership
+from peerbot.models import Delivery, Group, Meeting, Member, Membership
+from peerbot.recurrence import Rule
 from peerbot.seats import Offer, Place
 
 STEPS = {
@@ -141,3 +143,12 @@ async def row(db: Database, user_id: int) -> Membership:
     mine = await member_id(db, user_id)
     async with db.read() as session:
         return (await session.scalars(select(Membership).where(Membership.member_id == mine))).one()
+
+
+async def meets(db: Database, group: Group, starts_at: datetime) -> int:
+    """Have a group meet once; return the meeting's id."""
+    first = starts_at.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None)
+    plan = timetables.Plan.checked(group_id=group.group_id, first=first, rule=Rule("once"))
+    async with db.begin() as session:
+        made = await timetables.create(session, facilitator(), plan, now=NOON)
+        return (await session.scalars(select(Meeting.meeting_id).where(Meeting.series_id == made.series_id))).one()

@@ -27,7 +27,8 @@ def place_card(place: Place, others: Page | None, guild: Guild, reader: Reader, 
         lines += [
             f"{reader.say(words.number(place))} {reader.say(write)}",
             reader.say(_("Only you and the people who look after the group see this.")),
-            reader.say(_("You get 48 hours to answer. I don't write between 10 at night and 8 in the morning.")),
+            reader.say(_("You get 48 hours to answer, or less if a meeting is near.")),
+            reader.say(_("I don't write between 10 at night and 8 in the morning.")),
         ]
     else:
         lines += [reader.say(words.offer(place)), reader.say(_("No is a fine answer. You keep your place in line."))]
