@@ -61,9 +61,13 @@ async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: 
 async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
     """Give the seats of somebody up who has been away for seven days."""
     member = await session.get(Member, delivery.member_id)
-    if member is None or member.away_since is None or now < member.away_since + RETURN:
+    if member is None or member.away_since is None:
         return
-    for group in await _groups_of(session, member.member_id):
+    groups_of = await _groups_of(session, member.member_id)
+    await session.refresh(member)  # they may have come back while this waited for their groups
+    if member.away_since is None or now < member.away_since + RETURN:
+        return
+    for group in groups_of:
         membership = await session.scalar(_membership(group, member))
         if membership is not None:
             frees = membership.state in HOLDING

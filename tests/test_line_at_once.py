@@ -20,7 +20,7 @@ from peerbot.models import Group, Guild
 
 pytestmark = pytest.mark.both_databases
 
-ROUNDS = 20
+ROUNDS = 8
 TWO_DAYS = timedelta(hours=48)
 
 
@@ -149,7 +149,7 @@ async def test_leaving_and_offering_at_once_wait_for_nobody_in_a_circle(
     await wait(one, group, *people)
 
     async def comes_and_goes(db: Database, person: int) -> None:
-        for _ in range(12):
+        for _ in range(6):
             for what in (
                 lambda session: groups.leave(session, actor(person), group.group_id, now=NOON),
                 lambda session: departures.leave(session, GUILD, person, now=NOON),
@@ -161,7 +161,7 @@ async def test_leaving_and_offering_at_once_wait_for_nobody_in_a_circle(
                 assert await attempt(db, what) != "DatabaseBusy"
 
     async def delivers(db: Database) -> None:
-        for _ in range(40):
+        for _ in range(20):
             await step(db)
 
     everyone = [comes_and_goes(processes[person % 2], person) for person in [100, *people]]
