@@ -121,7 +121,14 @@ async def at_work(at_rest: Running) -> Running:
 
 @asynccontextmanager
 async def away(settings: Settings) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
-    """Take the database away; what is yielded waits until somebody has met with it."""
+    """Take the database away; what is yielded waits until the dispatcher has met with it."""
+    with noticing() as noticed, _locked(settings) if settings.url.get_backend_name() == "sqlite" else _closed(settings):
+        yield noticed
+
+
+@contextmanager
+def noticing() -> Generator[Callable[[], Awaitable[None]]]:
+    """Yield what waits until the dispatcher has said that something is wrong."""
     met = asyncio.Event()
     handler = logging.Handler()
     handler.emit = lambda _record: met.set()  # pyright: ignore[reportAttributeAccessIssue]
@@ -132,8 +139,7 @@ async def away(settings: Settings) -> AsyncGenerator[Callable[[], Awaitable[None
             await met.wait()
 
     try:
-        with _locked(settings) if settings.url.get_backend_name() == "sqlite" else _closed(settings):
-            yield noticed
+        yield noticed
     finally:
         dispatcher.log.removeHandler(handler)
 

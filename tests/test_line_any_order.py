@@ -1,8 +1,8 @@
 """The line in any order of events, on a real database: never over capacity, order kept, no seat asleep.
 
 Every event is one transaction, as a press or a delivery is one. After each, what must always hold is checked; what was
-given or offered by it is checked against who was ahead. Where deliveries are run until none is due, no seat may be free
-and unoffered while somebody waits who could have it.
+given or offered by it is checked against who was ahead. No seat may be free and unoffered while somebody waits who
+could have it, unless the step that offers it is due.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from hypothesis.stateful import (
 from lines import NOON, run_next
 from sqlalchemy import select
 
-from peerbot import departures, groups, members, seats
+from peerbot import deliveries, departures, groups, members, seats
 from peerbot.database import connect
 from peerbot.errors import PeerbotError
-from peerbot.models import Group, Member, Membership
+from peerbot.models import Delivery, Group, Member, Membership
 
 PEOPLE = range(2000, 2007)
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
@@ -114,7 +114,7 @@ class TheLine(RuleBasedStateMachine):
     @initialize(more=st.integers(0, 2))
     def begin(self, more: int) -> None:
         """Begin with a full group of two and some in line: what is told here is about lines."""
-        self.before, _capacity, _is_open = self.run(self.look())
+        self.before, *_rest = self.run(self.look())
         for who in PEOPLE[4 : 4 + more]:
             self.ask(who, waits=True)
 
@@ -219,7 +219,6 @@ class TheLine(RuleBasedStateMachine):
     def settle(self, *, letters: bool) -> None:
         while self.run(run_next(self.db, self.now, letters=letters)) is not None:
             self.check()
-        self.nobody_waits_beside_a_free_seat()
 
     def some_deliveries_run(self, pick: int) -> None:
         for _ in range(pick):
@@ -231,7 +230,7 @@ class TheLine(RuleBasedStateMachine):
 
     def check(self) -> None:
         """After each event: never over capacity; places kept; given and offered in order."""
-        rows, capacity, is_open = self.run(self.look())
+        rows, capacity, is_open, is_promised = self.run(self.look())
         before, self.before = self.before, rows
         frees = capacity > self.seats or any(
             was.state in HOLDING and (who not in rows or rows[who].state not in HOLDING) for who, was in before.items()
@@ -243,6 +242,7 @@ class TheLine(RuleBasedStateMachine):
             assert {row.state for row in rows.values()} <= {"active", "paused", "removed"}
             return
         could = sorted(row.place for row in rows.values() if row.could_take and row.place)
+        assert not could or len(held) == capacity or is_promised, "a free seat is offered, or will be at once"
         for row in rows.values():
             was = before.get(row.user_id)
             in_line = row.state in {"waiting", "offered"}
@@ -263,12 +263,6 @@ class TheLine(RuleBasedStateMachine):
                 ahead = [place for place in could if place < was.place]
                 assert len(held) + len(ahead) <= capacity, "nobody ahead is left without"
             assert row.unanswered < 2
-
-    def nobody_waits_beside_a_free_seat(self) -> None:
-        rows, capacity, is_open = self.run(self.look())
-        free = capacity - sum(row.state in HOLDING for row in rows.values())
-        if is_open:
-            assert not (free and [row for row in rows.values() if row.could_take]), "a seat is asleep"
 
     # how it is done
 
@@ -300,9 +294,12 @@ class TheLine(RuleBasedStateMachine):
         assert member is not None
         return member.member_id
 
-    async def look(self) -> tuple[dict[int, Row], int, bool]:
+    async def look(self) -> tuple[dict[int, Row], int, bool, bool]:
+        offering = select(Delivery).where(
+            Delivery.kind == "seats.free", Delivery.state == deliveries.PENDING, Delivery.next_at <= self.now
+        )
         everyone = (
-            select(Group, Membership, Member)
+            select(Group, Membership, Member, offering.exists())
             .outerjoin(Membership, Membership.group_id == Group.group_id)
             .outerjoin(Member, Member.member_id == Membership.member_id)
             .where(Group.group_id == self.group.group_id)
@@ -310,7 +307,7 @@ class TheLine(RuleBasedStateMachine):
         )
         async with self.db.read() as session:
             found = (await session.execute(everyone)).all()
-            group = found[0][0]
+            group, *_one, is_promised = found[0]
             rows = {
                 members.user_id(session, member): Row(
                     user_id=members.user_id(session, member),
@@ -321,10 +318,10 @@ class TheLine(RuleBasedStateMachine):
                     offer_no=each.offer_no,
                     unanswered=each.unanswered,
                 )
-                for _group, each, member in found
+                for _group, each, member, _promised in found
                 if each  # none in a group that nobody is in
             }
-        return rows, group.capacity, group.state == "open"
+        return rows, group.capacity, group.state == "open", is_promised
 
 
 async def begun(file: Path) -> Group:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from builders import GUILD, make_guild
+from conftest import settings_for
 from pydantic import SecretStr
-from sqlalchemy import URL, Connection, Engine, Inspector, inspect, text
+from sqlalchemy import URL, Connection, Engine, Inspector, delete, inspect, text
 
-from peerbot import schema
+from peerbot import deliveries, schema
 from peerbot.config import engine_url
+from peerbot.database import connect
 from peerbot.errors import SchemaWrong
-from peerbot.models import Base
+from peerbot.models import Base, Delivery
 
 pytestmark = pytest.mark.both_databases
 
@@ -141,6 +146,27 @@ def test_a_migration_that_leaves_rows_that_point_nowhere_is_undone(url: URL, eng
         connection.rollback()
     with engine.begin() as connection:
         assert connection.execute(text("SELECT * FROM facilitators")).all() == []
+
+
+def test_what_was_leased_before_an_upgrade_is_taken_up_after_it(bare_url: str, url: URL, engine: Engine) -> None:
+    schema.bring_up(url)
+
+    async def claim(owner: str, *, plans: bool = False) -> list[tuple[str | None, int]]:
+        db, now = connect(settings_for(bare_url)), datetime.now(UTC)
+        async with db.begin() as session:
+            if plans:
+                await make_guild(session, now=now)
+                await session.execute(delete(Delivery))
+                await deliveries.plan(session, "x", "x", guild_id=GUILD, now=now)
+            claimed = await deliveries.claim(session, now=now, owner=owner, limit=5, lease=timedelta())
+        await db.close()
+        return [(each.owner, each.claim_no) for each in claimed]
+
+    assert asyncio.run(claim("killed", plans=True)) == [("killed", 1)]
+    with engine.begin() as connection:
+        schema.migrate(connection, "-1")
+    schema.bring_up(url)
+    assert asyncio.run(claim("new")) == [("new", 2)]
 
 
 @pytest.mark.parametrize("statement", ["3", "15", "commit"])
