@@ -2,8 +2,9 @@
 
 Somebody is there who says so, or is seen in the meeting's voice channel; kept is when, not who, and nothing about
 members. After five minutes without anybody, others are called and members are told; after fifteen the meeting is
-cancelled, where the owner keeps that on. It is never cancelled when nobody was called in time, or when the bot could
-not have seen somebody come.
+cancelled, where the owner keeps that on. Whoever says that they come gives it ten minutes from then on, until the
+twentieth at least and the twenty-fifth at most. It is never cancelled when nobody was called in time, or when the bot
+could not have seen somebody come.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ EARLY = timedelta(minutes=15)
 LATE = timedelta(minutes=5)
 CALL_OF_USE = timedelta(minutes=6)
 EMPTY = timedelta(minutes=15)
+ON_THE_WAY = timedelta(minutes=10)
+"""How long a meeting waits for somebody who says that they come, from then on."""
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=20), timedelta(minutes=25)
+"""How long that is at least and at most, from the start on."""
 ON_TIME = timedelta(minutes=2)
 """How late a meeting may be found empty to be cancelled: later, nobody knows what went on meanwhile."""
 
@@ -76,12 +81,16 @@ async def seen(
 
 async def look_late(session: AsyncSession, scene: Scene) -> None:
     """Have somebody look whether a facilitator is there, five minutes after the start."""
-    await _plan_look(session, "meetings.look_late", scene, not_after=scene.at + CALL_OF_USE)
+    if scene.meeting.here_at is None:
+        until = scene.at + CALL_OF_USE
+        await _plan_look(session, "meetings.look_late", scene.meeting, now=scene.now, not_after=until)
 
 
 async def look_empty(session: AsyncSession, scene: Scene) -> None:
     """Have somebody look whether a facilitator has come, a quarter of an hour after the start."""
-    await _plan_look(session, "meetings.look_empty", scene, not_after=scene.at + ON_TIME)
+    if scene.meeting.here_at is None:
+        until = scene.at + ON_TIME
+        await _plan_look(session, "meetings.look_empty", scene.meeting, now=scene.now, not_after=until)
 
 
 async def waited_for(session: AsyncSession, delivery: Delivery) -> MeetingView | None:
@@ -104,11 +113,14 @@ async def nobody_yet(session: AsyncSession, delivery: Delivery, *, now: datetime
     return True
 
 
-async def nobody_came(session: AsyncSession, delivery: Delivery, *, looking_since: datetime, now: datetime) -> bool:
+async def nobody_came(
+    session: AsyncSession, delivery: Delivery, *, looking_since: datetime, by_voice: bool, now: datetime
+) -> bool:
     """Cancel a meeting to which nobody came, if the owner keeps this on; return whether it was cancelled.
 
-    Not if somebody is on the way, nobody was called in time, or the bot has looked only since after that; nor where it
-    sees nobody, behind a link, while those who are there may see nothing of Discord.
+    Not if nobody was called in time, or the bot has looked only since after that; nor where it sees nobody, behind a
+    link, while those who are there may see nothing of Discord. If somebody is on the way, it is looked once more when
+    their time is over, where they can be seen (`by_voice`).
     """
     meeting = await _locked_look(session, delivery)
     guild = await guild_of(session, delivery.guild_id)
@@ -117,18 +129,34 @@ async def nobody_came(session: AsyncSession, delivery: Delivery, *, looking_sinc
     call = await hosting.planned(session, "meetings.call", meeting)
     if call is None or call.state != deliveries.DONE or looking_since > meeting.starts_at + LATE:
         return False
-    if await _is_on_the_way(session, meeting) or await _is_elsewhere(session, meeting):
+    if await _is_elsewhere(session, meeting):
+        return False
+    until = await _waits_until(session, meeting)
+    if until is not None and (now < until or not by_voice):
+        if by_voice:
+            await _plan_look(session, "meetings.look_empty", meeting, now=now, due_at=until)
         return False
     await cancelled(session, meeting, "nobody", now=now)
     await _to_room(session, "meetings.nobody", meeting, now=now, not_after=now + timedelta(hours=1))
     return True
 
 
-async def on_the_way(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> None:
-    """Tell members that somebody is coming, if they were told that nobody was there."""
+async def on_the_way(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> datetime | None:
+    """Tell members that somebody is coming, if they were told that nobody was there; return until when they wait."""
     meeting = await meetings.find(session, guild_id, meeting_id)
-    if meeting is not None and await hosting.planned(session, "meetings.late", meeting) is not None:
-        await _to_room(session, "meetings.on_way", meeting, now=now, not_after=meeting.ends_at)
+    until = await _waits_until(session, meeting) if meeting is not None and meeting.here_at is None else None
+    if meeting is None or until is None:
+        return None
+    if await hosting.planned(session, "meetings.late", meeting) is not None:
+        await _to_room(session, "meetings.on_way", meeting, now=now, not_after=until)
+    return until
+
+
+async def is_on_the_way(session: AsyncSession, delivery: Delivery, *, now: datetime) -> bool:
+    """Return whether the members of a delivery's meeting wait for somebody who says that they come."""
+    meeting = await hosting.still(session, delivery)
+    until = await _waits_until(session, meeting) if meeting is not None and meeting.here_at is None else None
+    return until is not None and now < until
 
 
 async def was_told(session: AsyncSession, delivery: Delivery) -> bool:
@@ -147,9 +175,13 @@ async def _arrived(session: AsyncSession, meeting: Meeting, *, now: datetime) ->
         await _to_room(session, "meetings.arrived", meeting, now=now, not_after=meeting.ends_at)
 
 
-async def _is_on_the_way(session: AsyncSession, meeting: Meeting) -> bool:
+async def _waits_until(session: AsyncSession, meeting: Meeting) -> datetime | None:
+    """Return until when a meeting waits for somebody who has said since its start that they come; None for nobody."""
     late = (Host.meeting_id == meeting.meeting_id, Host.part == COVER, Host.at >= meeting.starts_at)
-    return await session.scalar(select(Host.member_id).where(*late).limit(1)) is not None
+    said = await session.scalar(select(Host.at).where(*late).order_by(Host.at.desc()).limit(1))
+    if said is None:
+        return None
+    return min(max(said + ON_THE_WAY, meeting.starts_at + SHORTEST_WAIT), meeting.starts_at + LONGEST_WAIT)
 
 
 async def _is_elsewhere(session: AsyncSession, meeting: Meeting) -> bool:
@@ -171,13 +203,16 @@ async def _locked_look(session: AsyncSession, delivery: Delivery) -> Meeting | N
     return meeting if meeting is not None and meeting.here_at is None else None
 
 
-async def _plan_look(session: AsyncSession, kind: str, scene: Scene, *, not_after: datetime) -> None:
-    meeting = scene.meeting
-    if meeting.here_at is None:
-        await deliveries.plan(
-            session, kind, hosting.key(meeting), guild_id=meeting.guild_id, now=scene.now, not_after=not_after,
-            priority=Priority.START, group_id=meeting.group_id, subject_id=meeting.meeting_id,
-        )  # fmt: skip
+async def _plan_look(
+    session: AsyncSession, kind: str, meeting: Meeting, *, now: datetime, due_at: datetime | None = None,
+    not_after: datetime | None = None,
+) -> None:  # fmt: skip
+    """Have somebody look at a meeting, now or once more later."""
+    name = hosting.key(meeting) if due_at is None else f"{hosting.key(meeting)}:{int(due_at.timestamp())}"
+    await deliveries.plan(
+        session, kind, name, guild_id=meeting.guild_id, now=now, due_at=due_at, priority=Priority.START,
+        not_after=not_after or (due_at or now) + ON_TIME, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+    )  # fmt: skip
 
 
 async def _to_room(session: AsyncSession, kind: str, meeting: Meeting, *, now: datetime, **more: Any) -> None:

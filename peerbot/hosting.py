@@ -133,11 +133,11 @@ async def accept(session: AsyncSession, actor: Actor, meeting_id: int, why: str,
     if why == LATE:
         if meeting.here_at is not None or before.on_the_way not in (None, actor.user_id):
             raise CoverTaken(before.on_the_way)
-    elif listed:
+    elif listed and now < meeting.starts_at:
         return await come_after_all(session, actor, meeting_id, now=now), 0
-    elif mine is not None:
+    elif mine is not None and not listed:
         return before, 0
-    elif not before.wanted and before.user_ids and (why == ASK or len(before.user_ids) >= WISH):
+    elif not listed and not before.wanted and before.user_ids and (why == ASK or len(before.user_ids) >= WISH):
         raise CoverTaken(before.covered_by or before.user_ids[0])
     await _put(session, meeting, me, COVER, now)
     if not listed:

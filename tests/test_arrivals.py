@@ -63,13 +63,15 @@ async def late(session: AsyncSession, meeting: Meeting, *, at: datetime | None =
     return look
 
 
-async def empty(session: AsyncSession, meeting: Meeting, **changes: datetime) -> bool:
+async def empty(session: AsyncSession, meeting: Meeting, *, by_voice: bool = True, **changes: datetime) -> bool:
     """Let a quarter of an hour pass with nobody there; return whether the meeting is off."""
     at = changes.get("at", START + arrivals.EMPTY)
     await turn_at(session, meeting, at)
     looks = await planned(session, "meetings.look_empty")
     since = changes.get("since", NOW)
-    return bool(looks) and await arrivals.nobody_came(session, looks[0], looking_since=since, now=at)
+    return bool(looks) and await arrivals.nobody_came(
+        session, looks[-1], looking_since=since, by_voice=by_voice, now=at
+    )
 
 
 @pytest.mark.both_databases
@@ -102,7 +104,7 @@ async def test_somebody_who_comes_at_the_last_moment_keeps_the_meeting(db: Datab
         await turn_at(session, meeting, at)
         (look,) = await planned(session, "meetings.look_empty")
         await arrivals.here(session, facilitator(), meeting.meeting_id, now=at)
-        assert not await arrivals.nobody_came(session, look, looking_since=NOW, now=at)
+        assert not await arrivals.nobody_came(session, look, looking_since=NOW, by_voice=True, now=at)
         assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "planned"
 
 
@@ -114,16 +116,84 @@ async def test_somebody_on_time_is_told_to_nobody(db: Database, meeting: Meeting
             assert await planned(session, kind) == []
 
 
-async def test_somebody_on_the_way_keeps_the_meeting(db: Database, meeting: Meeting) -> None:
-    at = START + timedelta(minutes=7)
+async def on_the_way(session: AsyncSession, meeting: Meeting, minutes: int) -> datetime | None:
+    """Have somebody say, so many minutes after the start, that they come; return until when they are waited for."""
+    at = START + timedelta(minutes=minutes)
+    await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.LATE, now=at)
+    return await arrivals.on_the_way(session, GUILD, meeting.meeting_id, now=at)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("pressed", "until"), [(5, 20), (7, 20), (14, 24), (15, 25)])
+async def test_who_says_that_they_come_gives_the_meeting_ten_minutes(
+    db: Database, meeting: Meeting, pressed: int, until: int
+) -> None:
     async with db.begin() as session:
         await late(session, meeting)
-        await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.LATE, now=at)
-        await arrivals.on_the_way(session, GUILD, meeting.meeting_id, now=at)
-        assert len(await planned(session, "meetings.on_way")) == 1
+        again = START + timedelta(minutes=until)
+        assert await on_the_way(session, meeting, pressed) == again
+        (told,) = await planned(session, "meetings.on_way")
+        assert await arrivals.is_on_the_way(session, told, now=again - timedelta(seconds=1))
+        assert not await arrivals.is_on_the_way(session, told, now=again)
         with pytest.raises(CoverTaken):
-            await hosting.accept(session, facilitator(), meeting.meeting_id, hosting.LATE, now=at)
+            await hosting.accept(session, facilitator(), meeting.meeting_id, hosting.LATE, now=again)
         assert not await empty(session, meeting)
+        _first, second = await planned(session, "meetings.look_empty")
+        assert (second.due_at, second.not_after) == (again, again + arrivals.ON_TIME)
+        assert await arrivals.nobody_came(session, second, looking_since=NOW, by_voice=True, now=again)
+        seen = await meetings.view(session, GUILD, meeting.meeting_id)
+        assert (seen.state, seen.why) == ("cancelled", "nobody")
+
+
+async def test_who_comes_while_they_are_waited_for_keeps_the_meeting(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        until = await on_the_way(session, meeting, 7)
+        assert until is not None
+        assert not await empty(session, meeting)
+        _first, second = await planned(session, "meetings.look_empty")
+        assert await arrivals.seen(session, GUILD, meeting.meeting_id, [THIRD], now=until)
+        assert await arrivals.waited_for(session, second) is None
+        assert not await arrivals.nobody_came(session, second, looking_since=NOW, by_voice=True, now=until)
+
+
+async def test_nobody_is_waited_for_longer_than_twenty_five_minutes(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        for pressed, until in ((9, 20), (14, 24), (20, 25), (24, 25)):  # again and again
+            assert await on_the_way(session, meeting, pressed) == START + timedelta(minutes=until)
+            assert not await empty(session, meeting, at=START + max(timedelta(minutes=pressed), arrivals.EMPTY))
+        last = (await planned(session, "meetings.look_empty"))[-1]
+        assert last.due_at == START + arrivals.LONGEST_WAIT
+        assert await arrivals.nobody_came(session, last, looking_since=NOW, by_voice=True, now=last.due_at)
+
+
+async def test_who_takes_their_word_back_is_waited_for_no_longer(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        await on_the_way(session, meeting, 7)
+        at = START + timedelta(minutes=9)
+        await hosting.need_cover(session, facilitator(THIRD), meeting.meeting_id, now=at)
+        (told,) = await planned(session, "meetings.on_way")
+        assert not await arrivals.is_on_the_way(session, told, now=at)
+        assert await empty(session, meeting)
+
+
+async def test_who_looks_after_the_group_gives_it_time_by_any_door(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        at = START + timedelta(minutes=7)
+        await hosting.accept(session, facilitator(OTHER), meeting.meeting_id, hosting.SECOND, now=at)
+        assert await arrivals.on_the_way(session, GUILD, meeting.meeting_id, now=at) == START + arrivals.SHORTEST_WAIT
+        assert not await empty(session, meeting)
+
+
+async def test_where_nobody_can_be_seen_whoever_is_on_the_way_keeps_the_meeting(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        await on_the_way(session, meeting, 7)
+        assert not await empty(session, meeting, by_voice=False)
+        assert len(await planned(session, "meetings.look_empty")) == 1
 
 
 async def test_a_switch_of_the_owner_keeps_empty_meetings(db: Database, meeting: Meeting) -> None:

@@ -9,9 +9,9 @@ from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
 from peerbot import arrivals, hosting
 from peerbot.dispatcher import NotNeeded, Sent
-from peerbot.hosting import LATE, Hosts
+from peerbot.hosting import Hosts
 from peerbot.rights import guild_of
-from peerbot.text import Text, _, channel_mention, mention
+from peerbot.text import Text, _, channel_mention, mention, timestamp
 
 SEEDS = 999_983
 
@@ -53,9 +53,11 @@ async def can_host(answer: Answer, state: str) -> None:
     number, why = state.split(".")
     async with bot.db.begin() as session:
         hosts, access_id = await hosting.accept(session, answer.actor, int(number), why, now=bot.clock.now())
-        if why == LATE:
-            await arrivals.on_the_way(session, answer.actor.guild_id, int(number), now=bot.clock.now())
+        until = await arrivals.on_the_way(session, answer.actor.guild_id, int(number), now=bot.clock.now())
     words = [_hosts_now(hosts, answer.actor.user_id)]
+    if until is not None:
+        at = timestamp(until, "t")
+        words += [_("They wait for you until {at}. When you are there, press *I'm here*.", at=at)]
     place_id = hosts.meeting.place_id
     outcome = await bot.dispatcher.outcome(access_id) if access_id else NotNeeded()
     if not isinstance(outcome, Sent | NotNeeded):

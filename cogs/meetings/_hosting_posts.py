@@ -175,14 +175,15 @@ class HostingPosts:
             view = await meetings.view(session, delivery.guild_id, meeting.meeting_id)
             stands = await hosting.still(session, delivery) is not None
             told = await arrivals.was_told(session, delivery)
+            comes = told and await arrivals.is_on_the_way(session, delivery, now=self.bot.clock.now())
         lines: list[Text] = []
         if delivery.kind == "meetings.late" and stands and view.here_at is None:
             lines = [
                 _("Your facilitators are late. Please wait a moment. I have called others too."),
                 _("You can talk, or just be here."),
             ]
-        elif delivery.kind == "meetings.on_way" and told and view.here_at is None:
-            lines = [_("A facilitator is on the way. They are here soon.")]
+        elif delivery.kind == "meetings.on_way" and comes:
+            lines = [_("A facilitator is on the way. Please wait a little.")]
         elif delivery.kind == "meetings.arrived" and told:
             lines = [_("A facilitator is here now. Thank you for waiting.")]
         elif delivery.kind == "meetings.nobody" and view.state == "cancelled" and view.why == "nobody":

@@ -67,8 +67,12 @@ class Looks(commands.Cog):
             return known
         now = self.bot.clock.now()
         since = self.since or now
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            view = await arrivals.waited_for(session, delivery)
+        server = self.bot.get_guild(delivery.guild_id)
+        by_voice = view is not None and server is not None and _voice_of(server, view) is not None
         async with self.bot.db.begin(wait=BACKGROUND) as session:
-            off = await arrivals.nobody_came(session, delivery, looking_since=since, now=now)
+            off = await arrivals.nobody_came(session, delivery, looking_since=since, by_voice=by_voice, now=now)
         return Sent() if off else NotNeeded()
 
     async def _look(self, delivery: Delivery) -> Outcome | None:
@@ -94,11 +98,17 @@ class Looks(commands.Cog):
 
     async def _speaking(self, server: discord.Guild, view: MeetingView, guild: Guild) -> list[int]:
         """Return who is in a meeting's voice channel and may facilitate."""
-        channel = server.get_channel(view.channel_id) if view.channel_id is not None else None
-        if not isinstance(channel, discord.VoiceChannel | discord.StageChannel) or not channel.voice_states:
+        channel = _voice_of(server, view)
+        if channel is None or not channel.voice_states:
             return []
         there = await threads.present(server, channel.voice_states.keys())
         return [member.id for member in there if _may(member, guild)]
+
+
+def _voice_of(server: discord.Guild, view: MeetingView) -> discord.VoiceChannel | discord.StageChannel | None:
+    """Return the channel in which those who are at a meeting can be seen."""
+    channel = server.get_channel(view.channel_id) if view.channel_id is not None else None
+    return channel if isinstance(channel, discord.VoiceChannel | discord.StageChannel) else None
 
 
 def _may(member: discord.Member, guild: Guild) -> bool:

@@ -242,7 +242,7 @@ async def test_somebody_comes_after_the_call_and_the_meeting_goes_on(weekly: Sta
     await eve(weekly, 18, 20)
     await until(weekly, 18, 35)
     (call,) = in_thread(weekly, "I see no facilitator there.")
-    await weekly.joe.press(call, "I can host")
+    assert "They wait for you until" in await weekly.joe.press(call, "I can host")
     await weekly.world.settle()
     assert len(in_room(weekly, "A facilitator is on the way.")) == 1
     assert "Thank you for offering." in await weekly.ana.press(call, "I can host")
@@ -251,6 +251,20 @@ async def test_somebody_comes_after_the_call_and_the_meeting_goes_on(weekly: Sta
     assert "Good that you are here" in await weekly.joe.press(call, "I'm here")
     await weekly.world.settle()
     assert len(in_room(weekly, "A facilitator is here now. Thank you for waiting.")) == 1
+    weekly.expected_mentions = ["Ana", "Ana, Joe"]
+
+
+async def test_somebody_who_says_that_they_come_and_does_not_is_waited_for_a_while(weekly: Stage) -> None:
+    await weekly.new_group("Owls", by=weekly.joe)
+    await eve(weekly, 18, 20)
+    await until(weekly, 18, 35)
+    (call,) = in_thread(weekly, "I see no facilitator there.")
+    await until(weekly, 18, 42)
+    await weekly.joe.press(call, "I can host")
+    await until(weekly, 18, 45)
+    assert in_room(weekly, "this meeting is off") == []
+    await until(weekly, 18, 53)
+    assert len(in_room(weekly, "this meeting is off")) == 1
     weekly.expected_mentions = ["Ana", "Ana, Joe"]
 
 
