@@ -4,7 +4,7 @@ Somebody is there who says so, or is seen in the meeting's voice channel; kept i
 members. After five minutes without anybody, others are called and members are told; after fifteen the meeting is
 cancelled, where the owner keeps that on. Whoever says that they come gives it ten minutes from then on, until the
 twentieth at least and the twenty-fifth at most. It is never cancelled when nobody was called in time, or when the bot
-could not have seen somebody come.
+could not have seen somebody come; and until its end, a host who is there after all puts it on again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, hosting, meetings, members
 from peerbot.deliveries import Priority
-from peerbot.errors import NotValid
+from peerbot.errors import MeetingUnknown, NotValid
 from peerbot.hosting import COVER
 from peerbot.meetings import MeetingView, Scene
 from peerbot.models import Delivery, Facilitator, Group, Host, Meeting, Series
 from peerbot.rights import Actor, guild_of
-from peerbot.series import cancelled
+from peerbot.series import cancelled, planned_again
 from peerbot.text import _
 from peerbot.types import KEEPS_KEY
 
@@ -43,13 +43,34 @@ ON_TIME = timedelta(minutes=2)
 async def here(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> MeetingView:
     """Note that a facilitator is at a meeting, because they say so.
 
-    Raises MeetingUnknown, NotAllowed unless they may host it, or NotValid long before it.
+    Raises MeetingUnknown, CalledOff, NotAllowed unless they may host it, or NotValid long before it.
     """
     guild, _group, meeting = await hosting.pressed(session, actor, meeting_id, now=now)
     await hosting.require_host(session, guild, meeting, actor)
     if now < meeting.starts_at - EARLY:
         raise NotValid(_("Thank you. It is a bit early. Please press this from 15 minutes before the start."))
     await _arrived(session, meeting, now=now)
+    return await meetings.view(session, actor.guild_id, meeting_id)
+
+
+async def here_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> MeetingView:
+    """Put a meeting on again that is off because nobody came: one of its hosts is there now, and says so.
+
+    Whoever was told that it is off is told that it is on. Raises MeetingUnknown, also after its end and when it is off
+    for another reason, or NotAllowed unless they may host it.
+    """
+    guild = await guild_of(session, actor.guild_id)
+    meeting = await _locked(session, actor.guild_id, meeting_id)
+    group = await session.get(Group, meeting.group_id) if meeting is not None else None
+    if meeting is None or group is None or group.state != "open":
+        raise MeetingUnknown
+    await hosting.require_host(session, guild, meeting, actor)
+    if meetings.was_empty(meeting, now):
+        meeting.here_at = now
+        await planned_again(session, meeting, now=now)
+        await _to_room(session, "meetings.back", meeting, now=now, not_after=meeting.ends_at)
+    elif meeting.state != "planned" or not meeting.starts_at <= now < meeting.ends_at:
+        raise MeetingUnknown
     return await meetings.view(session, actor.guild_id, meeting_id)
 
 

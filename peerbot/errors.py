@@ -16,6 +16,7 @@ PeerbotError                    a sentence for the person who asked
 ├── AgreementNeeded             the words to agree to come with it
 ├── HelloFirst                  a facilitator says welcome before there is a seat
 ├── MeetingUnknown              no such meeting ahead in this server
+├── CalledOff                   nobody was there, so the meeting is off
 ├── TaskUnknown
 ├── TaskDone
 ├── TaskTaken                   by another facilitator
@@ -148,6 +149,18 @@ class MeetingUnknown(PeerbotError):
 
     def __init__(self) -> None:
         super().__init__(_("This meeting is not there any more. Nothing was changed. /my shows what is next."))
+
+
+class CalledOff(PeerbotError):
+    """A meeting is off because nobody was there, and its hosts may put it on again until its end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "I saw no facilitator there, so I told members that this one is off. Is a host there after all? "
+                "*We are here after all* on its card in the task thread puts it on again."
+            )
+        )
 
 
 class CoverTaken(PeerbotError):

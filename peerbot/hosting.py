@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import access, board, cards, deliveries, duty, meetings, members, reminders
 from peerbot.deliveries import Priority
-from peerbot.errors import CoverTaken, MeetingUnknown, NotAllowed
+from peerbot.errors import CalledOff, CoverTaken, MeetingUnknown, NotAllowed
 from peerbot.meetings import MeetingView, Scene
 from peerbot.models import Card, Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Response
 from peerbot.rights import Actor, facilitates, guild_of, locked, require_facilitator
@@ -193,7 +193,7 @@ async def pressed(
 ) -> tuple[Guild, Group, Meeting]:
     """Return a meeting that goes on or lies ahead, its group locked, to somebody who holds the role.
 
-    Raises NotAllowed or MeetingUnknown.
+    Raises NotAllowed, MeetingUnknown or CalledOff.
     """
     guild = await guild_of(session, actor.guild_id)
     require_facilitator(guild, actor)
@@ -202,6 +202,8 @@ async def pressed(
         raise MeetingUnknown
     group = await locked(session, actor.guild_id, meeting.group_id)
     await session.refresh(meeting)
+    if meetings.was_empty(meeting, now):
+        raise CalledOff
     if meeting.state != "planned" or meeting.ends_at <= now:
         raise MeetingUnknown
     return guild, group, meeting

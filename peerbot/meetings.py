@@ -17,7 +17,7 @@ from sqlalchemy.orm import aliased
 
 from peerbot import cards, members
 from peerbot.access import SEATED
-from peerbot.errors import MeetingUnknown, NotMember, NotValid
+from peerbot.errors import CalledOff, MeetingUnknown, NotMember, NotValid
 from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
@@ -128,9 +128,11 @@ async def move(
 async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Meeting:
     """Put a cancelled or moved meeting back to where its series has it, if that still lies ahead.
 
-    Raises NotAllowed, MeetingUnknown, or NotValid when its time has passed.
+    Raises NotAllowed, MeetingUnknown, CalledOff, or NotValid when its time has passed.
     """
     meeting = await _locked(session, actor, meeting_id, now=now, over_too=True)
+    if was_empty(meeting, now):
+        raise CalledOff
     series = await session.get_one(Series, meeting.series_id, populate_existing=True)
     if series.state != "active":
         raise MeetingUnknown
@@ -146,6 +148,11 @@ async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: dat
         await _put(session, meeting, starts_at, series.minutes, now=now)
         await touch(session, meeting, now=now, tells=True, was=was)
     return meeting
+
+
+def was_empty(meeting: Meeting, now: datetime) -> bool:
+    """Return whether a meeting is off because nobody was there, and would still go on."""
+    return meeting.state == "cancelled" and meeting.why == "nobody" and now < meeting.ends_at
 
 
 async def _put(session: AsyncSession, meeting: Meeting, starts_at: datetime, minutes: int, *, now: datetime) -> None:

@@ -14,10 +14,11 @@ from peerbot import (
     arrivals,
     hosting,
     meetings,
+    news,
 )
 from peerbot import setup as settings_of
 from peerbot.database import Database
-from peerbot.errors import CoverTaken, NotValid, PeerbotError
+from peerbot.errors import CalledOff, CoverTaken, MeetingUnknown, NotAllowed, NotValid, PeerbotError
 from peerbot.models import Delivery, Group, Host, Meeting, Series
 
 __all__ = ["meeting"]  # pytest finds fixtures by their names here
@@ -248,3 +249,75 @@ async def test_a_meeting_that_was_moved_meanwhile_is_waited_for_at_no_one(db: Da
         await meetings.move(session, facilitator(), meeting.meeting_id, moved, now=START + arrivals.LATE)
         assert await arrivals.waited_for(session, look) is None
         assert not await arrivals.nobody_yet(session, look, now=START + arrivals.LATE)
+
+
+# late, and there after all
+
+
+async def called_off(session: AsyncSession, meeting: Meeting) -> datetime:
+    """Let a meeting be called off because nobody came, and its members be told; return a moment after that."""
+    await late(session, meeting)
+    assert await empty(session, meeting)
+    (tell,) = await planned(session, "meetings.tell")
+    await news.tell(session, tell, START + arrivals.EMPTY)
+    return START + arrivals.EMPTY + timedelta(minutes=2)
+
+
+@pytest.mark.both_databases
+async def test_a_host_who_is_there_after_all_puts_the_meeting_on_again_and_members_are_told_once(
+    db: Database, meeting: Meeting
+) -> None:
+    async with db.begin() as session:
+        await seat(session, await session.get_one(Group, meeting.group_id), MAYA, now=NOW)
+        at = await called_off(session, meeting)
+        await done(session, "meetings.news", message_id=7)
+        off = len(await planned(session, "meetings.news"))
+        for _press in range(2):
+            seen = await arrivals.here_after_all(session, facilitator(OTHER), meeting.meeting_id, now=at)
+            assert (seen.state, seen.why, seen.here_at) == ("planned", None, at)
+        (back,) = await planned(session, "meetings.back")
+        assert (back.channel_id, back.not_after) == (ROOM, meeting.ends_at)
+        assert await hosting.still(session, back) is not None
+        (tell,) = await planned(session, "meetings.tell")
+        assert tell.due_at == at
+        await news.tell(session, tell, at)
+        await news.tell(session, tell, at)
+        assert len(await planned(session, "meetings.news")) == 2 * off
+        await turn_at(session, meeting, meeting.ends_at)
+        assert (await session.get_one(Meeting, meeting.meeting_id)).state == "over"
+        assert len(await planned(session, "meetings.debrief")) == 2
+        assert len(await planned(session, "meetings.look_empty")) == 1
+
+
+async def test_only_a_host_of_the_meeting_puts_it_on_again_and_only_until_its_end(
+    db: Database, meeting: Meeting
+) -> None:
+    async with db.begin() as session:
+        at = await called_off(session, meeting)
+        for who in (facilitator(THIRD), actor(MAYA), facilitator(OTHER, role_ids=frozenset())):
+            with pytest.raises(NotAllowed):
+                await arrivals.here_after_all(session, who, meeting.meeting_id, now=at)
+        for when in (meeting.ends_at, meeting.ends_at + timedelta(hours=1)):
+            with pytest.raises(MeetingUnknown):
+                await arrivals.here_after_all(session, facilitator(), meeting.meeting_id, now=when)
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "cancelled"
+
+
+async def test_what_a_facilitator_has_cancelled_is_not_put_on_by_who_is_there(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await meetings.cancel(session, facilitator(), meeting.meeting_id, now=START + timedelta(minutes=1))
+        with pytest.raises(MeetingUnknown):
+            await arrivals.here_after_all(session, facilitator(), meeting.meeting_id, now=START + arrivals.LATE)
+
+
+async def test_what_is_pressed_after_it_was_called_off_says_what_is_so(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        at = await called_off(session, meeting)
+        with pytest.raises(CalledOff):
+            await meetings.undo(session, facilitator(), meeting.meeting_id, now=at)
+        with pytest.raises(CalledOff):
+            await arrivals.here(session, facilitator(), meeting.meeting_id, now=at)
+        with pytest.raises(CalledOff):
+            await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.LATE, now=at)
+        with pytest.raises(NotValid):
+            await meetings.undo(session, facilitator(), meeting.meeting_id, now=meeting.ends_at)

@@ -9,6 +9,7 @@ from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
 from peerbot import arrivals, hosting
 from peerbot.dispatcher import NotNeeded, Sent
+from peerbot.errors import CalledOff
 from peerbot.hosting import Hosts
 from peerbot.rights import guild_of
 from peerbot.text import Text, _, channel_mention, mention, timestamp
@@ -76,9 +77,25 @@ async def can_host(answer: Answer, state: str) -> None:
 @buttons.HereButton.pressed
 async def here(answer: Answer, state: str) -> None:
     """Note that a facilitator is there."""
-    async with answer.bot.db.begin() as session:
-        await arrivals.here(session, answer.actor, int(state), now=answer.bot.clock.now())
+    try:
+        async with answer.bot.db.begin() as session:
+            await arrivals.here(session, answer.actor, int(state), now=answer.bot.clock.now())
+    except CalledOff:
+        answer.ways = [buttons.BackButton(state, answer.reader)]
+        raise
     words = [_("Good that you are here, {who}. Have a good meeting.", who=mention(answer.actor.user_id))]
+    await answer.reply(drawn.said_card(words, answer.reader, buttons.SheetButton(state, answer.reader)))
+
+
+@buttons.BackButton.pressed
+async def here_after_all(answer: Answer, state: str) -> None:
+    """Put a meeting on again to which its hosts have come late."""
+    async with answer.bot.db.begin() as session:
+        await arrivals.here_after_all(session, answer.actor, int(state), now=answer.bot.clock.now())
+    words = [
+        _("Good that you are here, {who}. The meeting is on again.", who=mention(answer.actor.user_id)),
+        _("I write so in its room, and to everyone who has read that it is off."),
+    ]
     await answer.reply(drawn.said_card(words, answer.reader, buttons.SheetButton(state, answer.reader)))
 
 

@@ -30,6 +30,10 @@ class HereButton(PersistentButton, verb="meetings:here", label=_("I'm here"), st
     """Say that one is at the meeting as its facilitator."""
 
 
+class BackButton(PersistentButton, verb="meetings:back", label=_("We are here after all"), style=PRIMARY):
+    """Put a meeting on again that is off because nobody was there."""
+
+
 class SheetButton(
     PersistentButton, verb="meetings:sheet", label=_("Run sheet"), state=rf"{ROW_ID}(?:\.\d{{1,6}}\.\d{{1,2}})?"
 ):

@@ -47,13 +47,17 @@ def hosts_card(hosts: Hosts, reader: Reader) -> Card:
     sheet = buttons.SheetButton(meeting.meeting_id, reader)
     if meeting.state != "planned":
         sheet.disabled = True
-        return card.row(sheet)
+        back = [buttons.BackButton(meeting.meeting_id, reader)] if meeting.why == "nobody" else []
+        return card.row(*back, sheet)
     row: list[ui.Item[Any]] = [buttons.NeedCoverButton(meeting.meeting_id, reader)]
     row += [buttons.CanHostButton(f"{meeting.meeting_id}.{SECOND}", reader)] if hosts.may_be_more else []
     return card.row(*row, sheet, buttons.HereButton(meeting.meeting_id, reader))
 
 
 def _about(hosts: Hosts) -> list[Text]:
+    if hosts.meeting.state == "cancelled" and hosts.meeting.why == "nobody":
+        lines = [_("This meeting is cancelled."), _("I saw no facilitator there.")]
+        return [*lines, _("Are you there? Until its end, you can put it on again.")]
     if hosts.meeting.state == "cancelled":
         return [_("This meeting is cancelled.")]
     if hosts.meeting.state == "over":

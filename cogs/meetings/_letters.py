@@ -226,6 +226,8 @@ def change_line(change: Change, reader: Reader) -> Text:
         )
     if meeting.was_moved:
         return _("- {old}: this one is now on {when}.", old=usual, when=now)
+    if meeting.here_at is not None and change.knew == news.OFF:
+        return _("- {when}: this one is on after all. A facilitator is there.", when=now)
     return _("- {when}: this one is on, as usual.", when=now)
 
 
