@@ -16,6 +16,7 @@ PeerbotError                    a sentence for the person who asked
 ├── AgreementNeeded             the words to agree to come with it
 ├── HelloFirst                  a facilitator says welcome before there is a seat
 ├── MeetingUnknown              no such meeting ahead in this server
+├── MeetingOff                  it is off, so there is nothing to answer
 ├── CalledOff                   nobody was there, so the meeting is off
 ├── TaskUnknown
 ├── TaskDone
@@ -149,6 +150,13 @@ class MeetingUnknown(PeerbotError):
 
     def __init__(self) -> None:
         super().__init__(_("This meeting is not there any more. Nothing was changed. /my shows what is next."))
+
+
+class MeetingOff(PeerbotError):
+    """The meeting is off, so nobody need answer."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This meeting is off. You need not do anything. /my shows what is next."))
 
 
 class CalledOff(PeerbotError):

@@ -17,14 +17,14 @@ from sqlalchemy.orm import aliased
 
 from peerbot import cards, members
 from peerbot.access import SEATED
-from peerbot.errors import CalledOff, MeetingUnknown, NotMember, NotValid
+from peerbot.errors import CalledOff, MeetingOff, MeetingUnknown, NotMember, NotValid
 from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
 from peerbot.series import LONGEST_AHEAD, cancelled, forget_answers, parse, planned_again, set_time, touch
 from peerbot.text import _
-from peerbot.types import insert_into
+from peerbot.types import KEEPS_KEY, insert_into
 
 GOING, CANT = "going", "cant"
 LATELY = timedelta(hours=8)
@@ -170,14 +170,20 @@ async def respond(
 ) -> Meeting:
     """Keep what somebody with a seat, or a facilitator, answers to a meeting; None takes the answer back.
 
-    Raises MeetingUnknown (also when it is over), or NotMember.
+    Raises MeetingUnknown (also when it is over), MeetingOff, or NotMember.
     """
     meeting = await find(session, actor.guild_id, meeting_id)
+    if meeting is None:
+        raise MeetingUnknown
+    # Locked as whoever moves it does: an answer that came in meanwhile would stand for a time that nobody was asked of.
+    group = await session.get(Group, meeting.group_id, with_for_update=KEEPS_KEY)
+    meeting = await session.scalar(_one(actor.guild_id, meeting_id).execution_options(populate_existing=True))
     if meeting is None or meeting.ends_at <= now or meeting.state == "over":
         raise MeetingUnknown
-    group = await session.get_one(Group, meeting.group_id)
-    if group.state != "open":
+    if group is None or group.state != "open":
         raise MeetingUnknown
+    if meeting.state == "cancelled" and answer is not None:
+        raise MeetingOff
     member = await members.find(session, actor.guild_id, actor.user_id)
     if member is None or not await takes_part(session, group, member, actor):
         raise NotMember(group.name)
