@@ -216,7 +216,9 @@ def planning_cards(reader: Reader) -> dict[str, ui.LayoutView]:
     return {
         "desk, plan": plan_cards.echo_card(PLAN, LOOK, 0, reader),
         "desk, plan instead": plan_cards.echo_card(replace(PLAN, link=""), TWICE, 5, reader, place_gone=True),
-        "desk, phrase refused": plan_cards.refused_card(_("It is scheduled"), Draft(1), "https://x.org/_a", reader),
+        "desk, phrase refused": plan_cards.refused_card(
+            _("It is scheduled"), Draft(1), "every tuesday", "https://x.org/_a", reader
+        ),
         "desk, planned": plan_cards.scheduled_card(
             opening, "Tuesday", TUESDAYS, reader, first=NOON, series_id=1, zone="UTC"
         ),
@@ -387,6 +389,7 @@ TYPED = {
     "Ana",
     "Kim",
     "Joe",
+    "every tuesday",
     "https\\://example.org/\\_a",
     "https\\://x.org/\\_a",
 }

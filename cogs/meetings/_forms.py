@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from textwrap import shorten
 
 import discord
 from discord import ui
@@ -36,11 +37,18 @@ OFTEN: Mapping[str, tuple[Text, Text]] = {
     "m-1": (_("Monthly, the last"), _("Like the last Tuesday of each month")),
     "once": (_("Once"), _("It does not come again")),
 }
+DESCRIPTION = 100
+"""Characters of a field's description (components/reference.mdx, "Label")."""
 FIRST_EXAMPLE = "tuesday 6:30 pm, or dec 3 6:30 pm"
 
+ONE_DAY = _("Please write only one day and its time here, like **dec 3 6:30 pm**.")
 
-def plan_form(reader: Reader, draft: Draft, topic: str = "", link: str = "") -> ui.Modal:
-    """Return the form for a series, with what is known of it."""
+
+def plan_form(
+    reader: Reader, draft: Draft, topic: str = "", link: str = "", *, typed: str = "", why: str = ""
+) -> ui.Modal:
+    """Return the form for a series, with what is known of it; `typed` is a time that was not taken, and `why`."""
+    first = words.typed(draft.first) if draft.first else typed[: phrases.LONGEST]
     return form(
         "meetings:plan",
         draft.code(),
@@ -48,12 +56,10 @@ def plan_form(reader: Reader, draft: Draft, topic: str = "", link: str = "") -> 
         ui.Label(text=reader.say(_("How often?")), component=_often(reader, draft.rule)),
         ui.Label(
             text=reader.say(_("When is the first one?")),
-            description=reader.say(_("Day and time, as clocks in the group's zone show it.")),
+            description=shorten(why, DESCRIPTION, placeholder="…")
+            or reader.say(_("Day and time, as clocks in the group's zone show it.")),
             component=ui.TextInput(
-                custom_id="first",
-                placeholder=FIRST_EXAMPLE,
-                max_length=phrases.LONGEST,
-                default=words.typed(draft.first) if draft.first else None,
+                custom_id="first", placeholder=FIRST_EXAMPLE, max_length=phrases.LONGEST, default=first or None
             ),
         ),
         ui.Label(text=reader.say(_("How long?")), component=_length(reader, draft.minutes)),
@@ -128,8 +134,14 @@ def skip_form(reader: Reader, state: str) -> ui.Modal:
 
 def read_plan(filled: Filled, draft: Draft, *, now: datetime, zone: str) -> Plan:
     """Return the plan that a form says. Raises NotValid."""
-    local = read_moment(filled.text("first"), now=now, zone=zone)
-    rule = _rule(filled.text("often"), draft.rule, local)
+    reading, often = read_phrase(filled.text("first"), now=now, zone=zone), filled.text("often")
+    local = reading.first
+    if reading.rule.freq == "once":
+        rule = _rule(often, draft.rule, local)
+    elif often == _choice(draft.rule):  # "every other thursday 6 pm", and nothing else was chosen
+        rule = reading.rule
+    else:
+        raise NotValid(ONE_DAY)
     # "Monthly, the last" with a Tuesday that is not the last: what repeats begins with the next that is.
     just_before = instant(local, zone) - timedelta(seconds=1)
     fitting = occurrences(rule, local, zone, after=just_before, limit=1)
@@ -148,7 +160,7 @@ def read_moment(text: str, *, now: datetime, zone: str) -> datetime:
     """Return the wall time that somebody typed. Raises NotValid for what is not one moment ahead."""
     reading = read_phrase(text, now=now, zone=zone)
     if reading.rule.freq != "once":
-        raise NotValid(_("Please write only one day and its time here, like **dec 3 6:30 pm**."))
+        raise NotValid(ONE_DAY)
     return reading.first
 
 

@@ -25,7 +25,7 @@ from peerbot.series import AT_ONCE
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, harmless, n_, timestamp
 from peerbot.timetables import Plan, Preview
 
-TOPIC, LINK = 901, 902
+TOPIC, LINK, TYPED, REASON = 901, 902, 903, 904
 PAGE = 6
 """Meetings on one page of the list: each has a button of its own, and Discord takes 40 components."""
 
@@ -61,9 +61,10 @@ def echo_card(plan: Plan, preview: Preview, instead_of: int, reader: Reader, *, 
     )
 
 
-def refused_card(problem: Text, draft: Draft, link: str, reader: Reader) -> Card:
-    """Return why a phrase was not taken, with the form as another way."""
-    card = Card().boxed().text(reader.say(problem))
+def refused_card(problem: Text, draft: Draft, typed: str, link: str, reader: Reader) -> Card:
+    """Return why a phrase was not taken, with the form, which begins with it, as another way."""
+    card = Card().boxed().text(reader.say(problem), mark=REASON)
+    card.text(reader.say(_("You wrote:"))).text(harmless(typed), mark=TYPED)
     if link:
         card.text(reader.say(_("Your link:"))).text(harmless(link), mark=LINK)
     return card.row(buttons.ReplanButton(draft.code(), reader, label=_("Open the form")))
@@ -71,11 +72,19 @@ def refused_card(problem: Text, draft: Draft, link: str, reader: Reader) -> Card
 
 def carried(message: discord.Message | None) -> tuple[str, str]:
     """Return topic and link of the plan on a card."""
-    found = {TOPIC: "", LINK: ""}
-    for each in _every(message.components if message is not None else ()):
-        if isinstance(each, discord.TextDisplay) and each.id in found:
-            found[each.id] = unharmed(each.content)
-    return found[TOPIC], found[LINK]
+    found = _marked(message)
+    return unharmed(found.get(TOPIC, "")), unharmed(found.get(LINK, ""))
+
+
+def refused(message: discord.Message | None) -> tuple[str, str]:
+    """Return the phrase on a card that was not taken, and why, in plain letters; two empty texts if there is none."""
+    found = _marked(message)
+    return unharmed(found.get(TYPED, "")), found.get(REASON, "").replace("*", "")
+
+
+def _marked(message: discord.Message | None) -> dict[int, str]:
+    every = _every(message.components if message is not None else ())
+    return {each.id or 0: each.content for each in every if isinstance(each, discord.TextDisplay)}
 
 
 def unharmed(shown: str) -> str:

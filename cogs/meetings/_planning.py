@@ -44,7 +44,7 @@ async def start(answer: Answer, group: str, when: str, channel: Place | None, li
     try:
         reading = phrases.read(when, now=bot.clock.now(), zone=zone)
     except PhraseRefused as problem:
-        await answer.reply(cards.refused_card(problem.text, draft, link, answer.reader))
+        await answer.reply(cards.refused_card(problem.text, draft, when, link, answer.reader))
         return
     await _echo(answer, replace(draft, first=reading.first, rule=reading.rule).plan("", link), 0)
 
@@ -57,7 +57,9 @@ def _open_plan_form(reader: Reader, state: str) -> discord.ui.Modal:
 async def ask_again(answer: Answer, state: str) -> None:
     """Open the form with the plan that the card shows."""
     topic, link = cards.carried(answer.interaction.message)
-    await answer.ask(forms.plan_form(answer.reader, _placed(answer, _draft(state)), topic, link))
+    typed, why = cards.refused(answer.interaction.message)
+    draft = _placed(answer, _draft(state))
+    await answer.ask(forms.plan_form(answer.reader, draft, topic, link, typed=typed, why=why))
 
 
 @submits("meetings:plan", state=STATE, opens=_open_plan_form)

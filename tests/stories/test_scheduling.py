@@ -116,7 +116,9 @@ async def test_what_is_not_clear_is_refused_with_the_form_as_another_way(stage: 
     assert "Is that morning or evening? Please write **6:30 am** or **6:30 pm**." in refused
     opened = await stage.ana.press(refused, "Open the form")
     assert values(opened)["Link"] == LINK
-    card = await form(opened).send({"When is the first one?": "tuesday 6:30 pm"})
+    assert values(opened)["When is the first one?"] == "every tuesday 6:30"
+    assert "Is that morning or evening? Please write 6:30 am or 6:30 pm." in form(opened)
+    card = await form(opened).send({"When is the first one?": "every tuesday 6:30 pm"})
     assert "**Every Tuesday**" in card
     assert "behind this link" in card
     dropped = await stage.ana.press(card, "Cancel")
