@@ -183,7 +183,7 @@ def _begin(connection: Connection) -> None:
 def _postgres(url: URL) -> AsyncEngine:
     options = "-c lock_timeout=1500 -c statement_timeout=10000 -c idle_in_transaction_session_timeout=15000"
     network = {"connect_timeout": 5, "keepalives_idle": 10, "tcp_user_timeout": 8000}
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=5,
         max_overflow=5,
@@ -194,6 +194,15 @@ def _postgres(url: URL) -> AsyncEngine:
         pool_recycle=1800,
         connect_args={"options": options, "application_name": "peerbot", **network},
     )
+    event.listen(engine.sync_engine, "connect", _arrays_in_binary)
+    return engine
+
+
+def _arrays_in_binary(connection: Any, _record: Any) -> None:
+    """Send arrays as PostgreSQL keeps them: as text, a row that is made takes both sides five times as long."""
+    from psycopg.types.array import ListBinaryDumper  # where there is PostgreSQL there is its driver
+
+    connection.driver_connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 class ProcessLock:

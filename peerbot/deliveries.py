@@ -16,28 +16,23 @@ from typing import Any
 from zlib import crc32
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Executable,
     Select,
-    SQLColumnExpression,
-    String,
     case,
-    cast,
     column,
     delete,
-    exists,
     false,
     func,
     literal_column,
     null,
     or_,
     select,
-    table,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from peerbot import many, owners
 from peerbot.models import Delivery, Group
 from peerbot.types import insert_for
 
@@ -141,17 +136,21 @@ async def plan_many(
     """
     if not several:
         return
-    rows = [_values(kind, each, priority, now) for each in several]
+    values = (_values(kind, each, priority, now) for each in several)
+    rows = [*{row["dedupe_key"]: row for row in values}.values()]  # PostgreSQL changes no row twice in a statement
     unused = [name for name in rows[0] if all(row[name] is None for row in rows)]
     for row in rows:
         for name in unused:
             del row[name]
     engine, how = session.get_bind().dialect.name, "again" if again else "once"
+    names = tuple(name for name in rows[0] if name != "next_at")
     if due := [row for row in rows if row["due_at"] <= now]:
-        session.info["planned"] += await session.scalars(_planning(engine, how), due)
+        given = many.rows(engine, names, due, alike=_ALIKE)
+        session.info["planned"] += await session.scalars(_planning(engine, how, names), given)
     # Nobody asks for the ids of what is due later, and without them a row takes half the time.
     if later := [row for row in rows if row["due_at"] > now]:
-        await session.execute(_planning(engine, how, returns=False), later)
+        given = many.rows(engine, names, later, alike=_ALIKE)
+        await session.execute(_planning(engine, how, names, returns=False), given)
 
 
 def _values(kind: str, each: Planned, priority: Priority, now: datetime) -> dict[str, Any]:
@@ -172,6 +171,10 @@ def _values(kind: str, each: Planned, priority: Priority, now: datetime) -> dict
     }
 
 
+_ALIKE = ("kind", "priority", "created_at")
+"""What is the same for all that are planned at once."""
+
+
 async def _plan_claimed(session: AsyncSession, engine: str, values: dict[str, Any], now: datetime) -> Delivery:
     """Plan a row that this process carries out, unless somebody carries it out already."""
     owner = session.info["claims_as"]
@@ -184,13 +187,19 @@ async def _plan_claimed(session: AsyncSession, engine: str, values: dict[str, An
 
 
 @cache  # building it takes longer than running it
-def _planning(engine: str, how: str, *, returns: bool = True) -> Executable:
-    """Return the statement that plans a row: "once", or "again", or "claimed" by this process if nobody carries it."""
+def _planning(engine: str, how: str, names: tuple[str, ...] = (), *, returns: bool = True) -> Executable:
+    """Return the statement that plans a row: "once", or "again", or "claimed" by this process if nobody carries it.
+
+    With the names of what is given of each, it plans many rows.
+    """
     columns = Delivery.__table__.c
     row = insert_for(engine, Delivery.__table__)
     if how != "claimed":  # in the statement: what the model says would be worked out and sent for each row
         zero = literal_column("0")
-        row = row.values(state=zero, again=false(), attempts=zero, claim_no=zero)
+        new = {"state": zero, "again": false(), "attempts": zero, "claim_no": zero}
+        if names and engine == "postgresql":
+            new["next_at"] = column("due_at")
+        row = many.insert(engine, Delivery.__table__, names, alike=_ALIKE, **new) if names else row.values(**new)
     if how == "once":
         row = row.on_conflict_do_nothing(index_elements=["dedupe_key"])
         return row.returning(columns.delivery_id) if returns else row
@@ -419,22 +428,11 @@ def _first_due() -> list[Select[datetime]]:
     ]
 
 
-def owner_is_gone(owner: SQLColumnExpression[Any], *, lock: int) -> ColumnElement[bool]:
-    """Return the condition that the process of this name runs no more (PostgreSQL).
-
-    An owner's name is the second key of an advisory lock whose first key is `lock`; PostgreSQL lets it go with the
-    connection, so with the process.
-    """
-    locks = table("pg_locks", column("locktype"), column("objsubid"), column("classid"), column("objid"))
-    keys = (cast(locks.c.classid, BigInteger) == lock, cast(cast(locks.c.objid, BigInteger), String) == owner)
-    return ~exists().where(locks.c.locktype == "advisory", locks.c.objsubid == 2, *keys)  # noqa: PLR2004 - of two keys
-
-
 async def release_dead(session: AsyncSession, *, lock: int) -> None:
     """Free the leases of processes that are gone: all on SQLite, on PostgreSQL those whose owner holds no lock."""
     gone = [_is(LEASED)]
     if session.get_bind().dialect.name == "postgresql":
-        gone.append(owner_is_gone(Delivery.owner, lock=lock))
+        gone.append(owners.is_gone(Delivery.owner, lock=lock))
     await session.execute(
         update(Delivery).where(*gone).values(next_at=_machine_time(session)),
         execution_options={"synchronize_session": False},

@@ -16,11 +16,10 @@ from sqlalchemy import Executable, Row, Select, bindparam, literal_column, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
-from peerbot import cards, deliveries
+from peerbot import cards, deliveries, many
 from peerbot.deliveries import Priority
 from peerbot.models import Guild, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, occurrences
-from peerbot.types import insert_for
 
 AHEAD = timedelta(days=15)
 """How far ahead meetings are made: longer than the earliest card or reminder, and the look of each day."""
@@ -51,11 +50,12 @@ async def make(session: AsyncSession, several: Sequence[Series | Row[Any]], *, u
             rows |= {(series.series_id, row["original_local"]): row for row in _rows(series, coming, now)}
             if isinstance(series, Series):
                 set_committed_value(series, "made_until", made_until)
+    engine = session.get_bind().dialect.name
     if reached:
-        await session.execute(_reaching(), reached)
+        await session.execute(_reaching(engine), many.rows(engine, ("of", "until"), reached))
     if not rows:
         return
-    made = await session.execute(_making(session.get_bind().dialect.name), list(rows.values()))
+    made = await session.execute(_making(engine), many.rows(engine, _NAMES, list(rows.values()), alike=_ALIKE))
     turns = [_first_turn(meeting_id, rows[series_id, local], now) for meeting_id, series_id, local in made]
     await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START)
     servers = sorted({row["guild_id"] for row in rows.values()})
@@ -89,19 +89,21 @@ def _making(engine: str) -> Executable:
     """Return the statement that makes meetings; those that are there stay as they are."""
     columns = Meeting.__table__.c
     # In the statement: what the model says would be worked out and sent for each row.
-    insert = insert_for(engine, Meeting.__table__).values(
-        state=literal_column("'planned'"), rev=literal_column("1"), told=literal_column("''")
-    )
+    new = {"state": literal_column("'planned'"), "rev": literal_column("1"), "told": literal_column("''")}
+    insert = many.insert(engine, Meeting.__table__, _NAMES, alike=_ALIKE, **new)
     once = insert.on_conflict_do_nothing(index_elements=["series_id", "original_local"])
     return once.returning(columns.meeting_id, columns.series_id, columns.original_local)
 
 
 @cache
-def _reaching() -> Executable:
+def _reaching(engine: str) -> Executable:
     """Return the statement that notes how far series are made."""
-    columns = Series.__table__.c
-    note = update(Series.metadata.tables["series"]).where(columns.series_id == bindparam("of"))
-    return note.values(made_until=bindparam("until"))
+    columns, note = Series.__table__.c, update(Series.metadata.tables["series"])
+    if engine == "postgresql":
+        given = many.given(of=columns.series_id.type, until=columns.made_until.type)
+        these = (many.is_among(engine, columns.series_id, "all_of"), columns.series_id == given.c.of)
+        return note.where(*these).values(made_until=given.c.until)
+    return note.where(columns.series_id == bindparam("of")).values(made_until=bindparam("until"))
 
 
 def _to_make(series: Series | Row[Any], until: datetime, now: datetime) -> tuple[list[Occurrence], datetime]:
@@ -122,6 +124,12 @@ def _to_make(series: Series | Row[Any], until: datetime, now: datetime) -> tuple
 
 _rule = lru_cache(maxsize=256)(Rule.parse)
 """Very many series have one of few rules."""
+
+
+_NAMES = ("series_id", "guild_id", "group_id", "original_local", "starts_at", "ends_at", "turned_at")
+"""What is given of each new meeting."""
+_ALIKE = ("turned_at",)
+"""What is the same for all that are made at one moment."""
 
 
 def _rows(series: Series | Row[Any], coming: Sequence[Occurrence], now: datetime) -> list[dict[str, Any]]:

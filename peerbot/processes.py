@@ -17,7 +17,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries
+from peerbot import owners
 from peerbot.database import SCHEMA_LOCK, Database
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Process
@@ -43,7 +43,7 @@ async def beat(session: AsyncSession, owner: str) -> Standing:
     """Say that a process is alive, forget those that are not, and return where this one stands (PostgreSQL)."""
     moment = func.clock_timestamp()
     # One that was killed is gone at once, with its lock; one that is frozen holds it, and is gone when its time is up.
-    killed = (Process.owner != owner) & deliveries.owner_is_gone(Process.owner, lock=SCHEMA_LOCK)
+    killed = (Process.owner != owner) & owners.is_gone(Process.owner, lock=SCHEMA_LOCK)
     await session.execute(delete(Process).where((Process.alive_until < moment) | killed))
     mine = insert_into(session, Process).values(owner=owner, alive_until=moment + ALIVE)
     mine = mine.on_conflict_do_update(index_elements=["owner"], set_={"alive_until": moment + ALIVE})

@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, deliveries
+from peerbot import cards, deliveries, many
 from peerbot.deliveries import Priority
 from peerbot.making import AHEAD, LOOK, TURN, make, mirror, parse
 from peerbot.models import Card, Delivery, Group, Meeting, Response, Series
@@ -45,7 +45,7 @@ from peerbot.rights import guild_of
 from peerbot.types import KEEPS_KEY
 
 EXTEND, TELL = "meetings.extend", "meetings.tell"
-CHUNK = 100
+CHUNK = 200
 """Series that are looked at in one transaction, so that nobody waits long for the database."""
 UNDO = timedelta(minutes=1)
 """How long a change can be undone before anyone is told."""
@@ -131,7 +131,7 @@ async def _locked(
 
     Those that are not made far enough ahead: of "all" servers or "behind here"; or "here", also what is of other zones.
     """
-    looking, locking, reading = _looks(which)
+    looking, locking, reading = _looks(session.get_bind().dialect.name, which)
     given = given | {"edge": now + AHEAD - LOOK}
     found = (await session.execute(looking, given | {"most": limit})).all()
     if not found:
@@ -141,21 +141,28 @@ async def _locked(
 
 
 @cache
-def _looks(which: str) -> tuple[Executable, Executable, Executable]:
+def _looks(engine: str, which: str) -> tuple[Executable, Executable, Executable]:
     """Return the statements that find series, lock their groups, and read of them what still holds then."""
-    due: ColumnElement[bool] = Series.made_until < bindparam("edge")
-    if which == "here":
-        due = or_(due, Series.zone != bindparam("zone"), Series.tz_version != bindparam("rules"))
-    where = [Series.state == literal_column("'active'"), due]
-    where += [] if which == "all" else [Series.guild_id == bindparam("guild_id")]
-    looking = select(Series.series_id, Series.group_id).where(*where).order_by(Series.made_until)
-    theirs = select(Group.group_id).where(Group.group_id.in_(bindparam("groups", expanding=True)))
-    still = select(*_NEEDED).where(Series.series_id.in_(bindparam("ids", expanding=True)), *where)
+    columns = Series.__table__.c
+    looking = select(columns.series_id, columns.group_id).where(*_due(columns, which)).order_by(columns.made_until)
+    theirs = select(Group.group_id).where(many.is_among(engine, Group.group_id, "groups"))
+    # Read before it is asked whether they are due: PostgreSQL would look for them among all that are.
+    these = select(*_NEEDED, Series.state).where(many.is_among(engine, Series.series_id, "ids")).cte("these")
+    these = these.prefix_with("MATERIALIZED", dialect="postgresql")
     return (
         looking.limit(bindparam("most")),
         theirs.order_by(Group.group_id).with_for_update(key_share=True),
-        still.order_by(Series.series_id),
+        select(these).where(*_due(these.c, which)).order_by(these.c.series_id),
     )
+
+
+def _due(columns: Any, which: str) -> list[ColumnElement[bool]]:
+    """Return the conditions for series that are to be looked at."""
+    due = columns.made_until < bindparam("edge")
+    if which == "here":
+        due = or_(due, columns.zone != bindparam("zone"), columns.tz_version != bindparam("rules"))
+    where = [columns.state == literal_column("'active'"), due]
+    return where if which == "all" else [*where, columns.guild_id == bindparam("guild_id")]
 
 
 async def recompute(session: AsyncSession, several: Sequence[Series], zone: str, *, now: datetime) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from builders import GUILD, OTHER_GUILD, make_guild
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
 from peerbot.config import Settings
 from peerbot.database import BACKGROUND, Database, connect
-from peerbot.deliveries import CANCELLED, DEAD, DONE, LEASED, PENDING, Priority
+from peerbot.deliveries import CANCELLED, DEAD, DONE, LEASED, PENDING, Planned, Priority
 from peerbot.models import Delivery, Guild
 
 pytestmark = pytest.mark.both_databases
@@ -119,6 +121,34 @@ async def test_a_rerun_that_was_asked_for_later_waits_until_then(db: Database, n
         await deliveries.finish(session, claimed, DONE, now=now)
     assert await claim(db, now) == []
     assert len(await claim(db, now + MINUTE)) == 1
+
+
+async def test_many_are_planned_as_one_after_another_would_be(db: Database, now: datetime) -> None:
+    later = now + MINUTE
+    first = Planned("1", GUILD, now, channel_id=7, subject_id=9)
+    many = [first, Planned("2", GUILD, later), replace(first, guild_id=OTHER_GUILD), replace(first, channel_id=8)]
+    async with db.begin() as session:
+        await make_guild(session, guild_id=OTHER_GUILD, now=now)
+        session.info["planned"].clear()
+        await deliveries.plan_many(session, KIND, many, now=now)
+        assert len(session.info["planned"]) == 2, "those that are due now"
+        await deliveries.plan_many(session, KIND, [Planned("2", GUILD, now)], now=now)
+        await deliveries.plan_many(session, KIND, [Planned("1", GUILD, later, channel_id=5)], now=now, again=True)
+    async with db.read() as session:
+        found = (await session.scalars(select(Delivery).where(Delivery.kind == KIND))).all()
+    kept = {each.dedupe_key: (each.due_at, each.next_at, each.channel_id, each.subject_id) for each in found}
+    assert kept == {
+        f"{GUILD}:{KIND}:1": (later, later, 5, 9),
+        f"{GUILD}:{KIND}:2": (later, later, None, None),
+        f"{OTHER_GUILD}:{KIND}:1": (now, now, 7, 9),
+    }
+
+
+async def test_many_with_a_naive_time_are_refused(db: Database, now: datetime) -> None:
+    with pytest.raises((TypeError, StatementError), match="naive"):
+        async with db.begin() as session:
+            naive = Planned("1", GUILD, now + MINUTE, not_after=now.replace(tzinfo=None))
+            await deliveries.plan_many(session, KIND, [naive], now=now)
 
 
 async def test_a_dead_row_lives_again_when_it_is_planned_again(db: Database, now: datetime) -> None:

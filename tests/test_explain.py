@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from builders import AGREED, GUILD, MAYA, actor, facilitator, make_group, seat
@@ -103,6 +103,8 @@ async def explain(db: Database, statement: str, parameters: Any) -> str:
 
 
 def _literal(value: object) -> str:
+    if isinstance(value, list):
+        return f"'{{{','.join(map(str, cast('list[object]', value)))}}}'"
     if isinstance(value, datetime | timedelta | str):
         return f"'{value}'"
     return "NULL" if value is None else str(value)
