@@ -69,8 +69,11 @@ class Room:
 
 
 async def follow(session: AsyncSession, group: Group, member_id: int, *, at_once: bool = False, now: datetime) -> int:
-    """Plan that a person's access follows their seat; return the delivery's id. `at_once`: they wait for it."""
-    return await deliveries.plan(
+    """Plan that a person's access follows their seat; return the delivery's id.
+
+    `at_once`: they wait for it. What it will do is then read here, because all that decides it has been written.
+    """
+    planned = await deliveries.plan(
         session,
         "groups.access",
         f"{group.group_id}:{member_id}",
@@ -82,6 +85,10 @@ async def follow(session: AsyncSession, group: Group, member_id: int, *, at_once
         group_id=group.group_id,
         member_id=member_id,
     )
+    for row in session.info["claimed"] if at_once else ():
+        if row.delivery_id == planned:
+            row.decided = await decide(session, row, now=now)
+    return planned
 
 
 async def follow_all(session: AsyncSession, group: Group, *, now: datetime) -> None:

@@ -131,11 +131,12 @@ class WasRemoved(PeerbotError):
 
 
 class AgreementNeeded(PeerbotError):
-    """The words of the agreement are new to the person."""
+    """The words of the agreement are new to the person; `name` is the group's."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, name: str) -> None:
         super().__init__(_("Please read the agreement first."))
         self.version = version
+        self.name = name
 
 
 class HelloFirst(PeerbotError):

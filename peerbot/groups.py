@@ -79,6 +79,7 @@ class SeatChange:
     name: str
     room_id: int | None
     access_id: int
+    member_id: int
 
 
 async def create(
@@ -233,7 +234,9 @@ async def ready_to_join(
     has_seat = await can_have_seat(session, group, held) if in_line else hope.before_anyone < group.capacity
     if not (waits or needs_hello(group, held) or has_seat):
         raise InLine(group.name) if in_line else GroupFull(group.name)
-    member = await _agreed(session, actor, guild, hope.member, agreed, asks=not (waits and in_line), now=now)
+    member = await _agreed(
+        session, actor, guild, group, hope.member, agreed=agreed, asks=not (waits and in_line), now=now
+    )
     return Ready(guild, group, member, held, has_seat, hope.has_task)
 
 
@@ -274,7 +277,7 @@ async def admit(
             session, "groups.welcome", greets, guild_id=guild.guild_id, now=now, not_after=now + timedelta(days=1),
             channel_id=group.room_id, group_id=group.group_id, member_id=membership.member_id,
         )  # fmt: skip
-    return SeatChange(group.name, group.room_id, access_id)
+    return SeatChange(group.name, group.room_id, access_id, membership.member_id)
 
 
 async def leave(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> SeatChange:
@@ -390,19 +393,19 @@ async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bo
     await rooms.forget_answers(session, group, member_id, now=now)
     access_id = await access.follow(session, group, member_id, at_once=True, now=now)
     await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
-    return SeatChange(group.name, group.room_id, access_id)
+    return SeatChange(group.name, group.room_id, access_id, member_id)
 
 
 async def _agreed(
-    session: AsyncSession, actor: Actor, guild: Guild, known: Member | None, agreed: str | None, *, asks: bool,
-    now: datetime,
+    session: AsyncSession, actor: Actor, guild: Guild, group: Group, known: Member | None, *, agreed: str | None,
+    asks: bool, now: datetime,
 ) -> Member:  # fmt: skip
     """Return the actor, who has agreed to the words that hold now; raise AgreementNeeded unless nothing `asks` it."""
     version, who = agreement_of(guild).version, (actor.guild_id, actor.user_id)
     if asks and agreed == version:
         return await members.agreeing(session, *who, version=version, locale=actor.locale, now=now)
     if asks and (known is None or known.agreed != version):
-        raise AgreementNeeded(version)
+        raise AgreementNeeded(version, group.name)
     return await members.of(session, *who, locale=actor.locale, now=now)
 
 

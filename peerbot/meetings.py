@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Select, delete, exists, func, or_, select
+from sqlalchemy import Select, bindparam, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -24,7 +24,7 @@ from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
 from peerbot.series import LONGEST_AHEAD, cancelled, forget_answers, parse, planned_again, set_time, touch
 from peerbot.text import _
-from peerbot.types import KEEPS_KEY, insert_into
+from peerbot.types import KEEPS_KEY, UTCDateTime, insert_into
 
 GOING, CANT = "going", "cant"
 LATELY = timedelta(hours=8)
@@ -300,7 +300,7 @@ async def mine(
 
 async def next_of(session: AsyncSession, group_id: int, *, after: datetime) -> datetime | None:
     """Return when a group's next planned meeting begins."""
-    return await session.scalar(_next_after(group_id, after))
+    return await session.scalar(NEXT, {"group_id": group_id, "after": after})
 
 
 async def choices(
@@ -362,6 +362,9 @@ def _next_after(group_id: Any, after: Any) -> Select[datetime]:
     return select(func.min(other.starts_at)).where(
         other.group_id == group_id, other.state == "planned", other.starts_at > after
     )
+
+
+NEXT = _next_after(bindparam("group_id"), bindparam("after", type_=UTCDateTime()))
 
 
 async def _views(session: AsyncSession, rows: Any) -> tuple[MeetingView, ...]:

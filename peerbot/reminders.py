@@ -104,7 +104,7 @@ async def choose(
     member = await reach.person(session, actor, is_here=is_here, now=now)
     member.reminders = " ".join(str(each) for each in MINUTES if each in minutes)
     await session.flush()
-    await follow(session, actor, now=now)
+    await follow_member(session, member, now=now)
 
 
 async def switch(session: AsyncSession, actor: Actor, minutes: int, *, on: bool, is_here: bool, now: datetime) -> None:
@@ -118,7 +118,13 @@ async def follow(session: AsyncSession, actor: Actor, *, now: datetime) -> None:
     """Plan a person's reminders of the meetings that are near, because what they chose or where they are changed."""
     member = await members.find(session, actor.guild_id, actor.user_id)
     if member is not None:
-        await _plan_anew(session, actor.guild_id, member.member_id, now=now)
+        await follow_member(session, member, now=now)
+
+
+async def follow_member(session: AsyncSession, member: Member, *, now: datetime) -> None:
+    """Plan the reminders of somebody who is known, like `follow`."""
+    if chosen(member.reminders):
+        await _plan_anew(session, member.guild_id, member.member_id, now=now)
 
 
 async def come_back(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -186,7 +192,8 @@ async def _plan(session: AsyncSession, wanting: Any, *, after: datetime, now: da
 
 
 async def _plan_letters(session: AsyncSession, letters: Sequence[Planned], *, now: datetime) -> None:
-    await _forget_unsent(session, letters)
+    if letters:
+        await _forget_unsent(session, letters)
     await deliveries.plan_many(session, REMINDER, letters, now=now)
 
 

@@ -33,7 +33,9 @@ from cogs.setup import setup_card
 from peerbot.debriefs import Said
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.facilitators import Leaving
+from peerbot.groups import SeatChange
 from peerbot.hosting import Hosts, Sheet
+from peerbot.joining import Asked, Joined
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
 from peerbot.notices import ON_BOARD, Choices, Line, Notice
@@ -325,16 +327,18 @@ def every_card(reader: Reader) -> dict[str, ui.LayoutView]:
     page = Page((VIEW, FULL), 1, has_more=True)
     empty = Page((), 0, has_more=False)
     agree = buttons.AgreeButton("1.1.1", reader)
+    asked = Asked(here, VIEW.name, WORDS)
+    joined = Joined(here, SeatChange("Tuesday", 9, access_id=1, member_id=1), next_at=None, asks=False)
     return {
         "group": cards.group_card(VIEW, here, reader, private=True),
         "full group": cards.group_card(FULL, here, reader, private=False),
-        "agreement": cards.agreement_card(VIEW, WORDS, here, reader, agree=agree, back=buttons.NotNowButton(1, reader)),
+        "agreement": cards.agreement_card(asked, reader, agree=agree, back=buttons.NotNowButton(1, reader)),
         "plain agreement": cards.agreement_card(
-            VIEW, Agreement("1.1", "", ""), here, reader, agree=agree, back=None, waits=True
+            replace(asked, words=Agreement("1.1", "", "")), reader, agree=agree, back=None, waits=True
         ),
-        "welcome": cards.welcome_card("Tuesday", here, 9, reader, is_open=True),
-        "waiting": cards.welcome_card("Tuesday", here, None, reader, is_open=False),
-        "welcome, asked": cards.welcome_card("Tuesday", here, 9, reader, is_open=True, next_at=NOON, asks=True),
+        "welcome": cards.welcome_card(joined, reader, is_open=True),
+        "waiting": cards.welcome_card(joined, reader, is_open=False),
+        "welcome, asked": cards.welcome_card(replace(joined, next_at=NOON, asks=True), reader, is_open=True),
         "messages": messages_card(Habits("dm", None, "Europe/Berlin", None, None), here, reader, []),
         "messages, all": messages_card(
             Habits("thread", "Asia/Tokyo", "Europe/Berlin", 8, None, "1440 60 10"), here, reader, [CLOSED]

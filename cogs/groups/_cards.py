@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import discord
@@ -18,9 +17,9 @@ from cogs.groups import _places as places
 from cogs.groups._ahead import Ahead, add_ahead
 from peerbot.access import SEATED
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
+from peerbot.joining import Asked, Joined
 from peerbot.models import Guild
 from peerbot.seats import Place
-from peerbot.setup import Agreement
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, mention, n_, timestamp
 
 MOST_NAMED = 12
@@ -98,9 +97,7 @@ def group_card(view: GroupView, guild: Guild, reader: Reader, *, private: bool) 
 
 
 def agreement_card(
-    view: GroupView,
-    words: Agreement,
-    guild: Guild,
+    asked: Asked,
     reader: Reader,
     *,
     agree: ui.Item[Any],
@@ -108,9 +105,8 @@ def agreement_card(
     waits: bool = False,
 ) -> Card:
     """Return what a person reads before joining, or before waiting in line."""
-    title = (
-        _("## Before you wait for {name}", name=view.name) if waits else _("## Before you join {name}", name=view.name)
-    )
+    name, words = asked.group_name, asked.words
+    title = _("## Before you wait for {name}", name=name) if waits else _("## Before you join {name}", name=name)
     lines = [
         reader.say(title),
         reader.say(_("- I am 18 or older.")),
@@ -131,23 +127,12 @@ def agreement_card(
     if waits:
         lines += [reader.say(_("- When a seat is free, the bot writes to me. /my says how, and lets me change it."))]
     leave = [back] if back is not None else []
-    return Card().boxed().text("\n".join(lines)).row(agree, *leave, help_now_button(guild.help_countries, reader))
+    return Card().boxed().text("\n".join(lines)).row(agree, *leave, help_now_button(asked.guild.help_countries, reader))
 
 
-def welcome_card(
-    name: str,
-    guild: Guild,
-    room_id: int | None,
-    reader: Reader,
-    *,
-    is_open: bool,
-    next_at: datetime | None = None,
-    asks: bool = False,
-) -> Card:
-    """Return what a person sees who has just joined; `is_open` says that the room lets them in already.
-
-    `asks`: they were not asked yet whether they want reminders.
-    """
+def welcome_card(joined: Joined, reader: Reader, *, is_open: bool) -> Card:
+    """Return what a person sees who has just joined; `is_open` says that the room lets them in already."""
+    guild, name, room_id, next_at = joined.guild, joined.seat.name, joined.seat.room_id, joined.next_at
     lines = [reader.say(_("## You're in. Glad you are here."))]
     link: list[ui.Item[Any]] = []
     if is_open and room_id is not None:
@@ -166,7 +151,7 @@ def welcome_card(
         reader.say(_("Find this again, pause or leave: /my")),
     ]
     card = Card().boxed().text("\n".join(lines))
-    if asks:
+    if joined.asks:
         card.text(reader.say(_("Want a reminder one hour before a meeting?")))
         card.row(*welcome_buttons(guild.guild_id, reader))
     return card.row(*link, help_now_button(guild.help_countries, reader))

@@ -51,8 +51,10 @@ class GroupEffects:
 
     async def apply_access(self, delivery: Delivery) -> Outcome:
         """Give and take what a person's seat says; record before giving, forget after taking."""
-        async with self.bot.db.read(wait=BACKGROUND) as session:
-            decided = await access.decide(session, delivery, now=self.bot.clock.now())
+        decided: access.Wanted | None = delivery.decided
+        if decided is None:
+            async with self.bot.db.read(wait=BACKGROUND) as session:
+                decided = await access.decide(session, delivery, now=self.bot.clock.now())
         if decided is None:
             return NotNeeded()
         server = self.bot.get_guild(delivery.guild_id)

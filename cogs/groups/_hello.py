@@ -9,6 +9,7 @@ from cogs.groups._agreement import show_agreement
 from peerbot import directory, hello, tasks
 from peerbot.dispatcher import Gone
 from peerbot.errors import AgreementNeeded
+from peerbot.joining import Asked
 from peerbot.rights import guild_of
 from peerbot.setup import agreement_of
 from peerbot.tasks import Begun
@@ -42,7 +43,9 @@ async def say_hello(answer: Answer, group_id: int, *, agreed: str | None = None)
             begun = await hello.say(session, answer.actor, group_id, agreed=agreed, now=answer.bot.clock.now())
     except AgreementNeeded as needed:
         agree = buttons.AgreeButton(f"{group_id}.{needed.version}", answer.reader)
-        await show_agreement(answer, answer.actor, group_id, agree, waits=False)
+        async with answer.bot.db.read() as session:
+            guild = await guild_of(session, answer.actor.guild_id)
+        await show_agreement(answer, group_id, Asked(guild, needed.name, agreement_of(guild)), agree)
         return
     await _show_thread(answer, begun, is_hello=True)
 

@@ -19,10 +19,10 @@ from cogs.groups import _effects as effects
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._agreement import in_server, show_agreement
 from cogs.groups._hello import show_hello
-from peerbot import access, departures, directory, groups, meetings, reach, reminders, seats
+from peerbot import access, directory, joining, seats
 from peerbot.dispatcher import Gone, Sent
-from peerbot.errors import AgreementNeeded, GroupFull, HelloFirst, InLine, PeerbotError
-from peerbot.groups import SeatChange
+from peerbot.errors import GroupFull, HelloFirst, InLine, PeerbotError
+from peerbot.joining import Asked, Joined, Waits
 from peerbot.rights import Actor, guild_of
 from peerbot.text import Text, _
 
@@ -42,12 +42,7 @@ async def enter(
     bot = answer.bot
     try:
         async with bot.db.begin() as session:
-            # Whoever presses is here, whether or not peerbot saw them come back.
-            await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
-            joined = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
-            await reminders.follow(session, actor, now=bot.clock.now())
-    except AgreementNeeded as needed:
-        await show_agreement(answer, actor, group_id, agree(needed.version), waits=waits)
+            entered = await joining.enter(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
     except GroupFull:
         await _show_full(answer, actor, group_id)
     except HelloFirst:
@@ -55,25 +50,19 @@ async def enter(
     except InLine:
         await show_place(answer, actor, group_id)
     else:
-        if joined is None:
-            await show_place(answer, actor, group_id)
-            return
-        await _welcome(answer, actor, joined, group_id)
+        match entered:
+            case Asked():
+                await show_agreement(answer, group_id, entered, agree(entered.words.version), waits=waits)
+            case Waits():
+                await show_place(answer, actor, group_id)
+            case Joined():
+                await _welcome(answer, entered)
 
 
-async def _welcome(answer: Answer, actor: Actor, joined: SeatChange, group_id: int) -> None:
-    bot = answer.bot
-    outcome = await bot.dispatcher.outcome(joined.access_id)  # at once: it is known for as long as somebody waits
+async def _welcome(answer: Answer, joined: Joined) -> None:
+    outcome = await answer.bot.dispatcher.outcome(joined.seat.access_id)
     is_open = isinstance(outcome, Sent) or outcome == Gone(access.ROLE_ABOVE)
-    async with bot.db.read() as session:
-        guild = await guild_of(session, actor.guild_id)
-        habits = await reach.habits(session, actor.guild_id, actor.user_id)
-        next_at = await meetings.next_of(session, group_id, after=bot.clock.now())
-    card = cards.welcome_card(
-        joined.name, guild, joined.room_id, answer.reader, is_open=is_open, next_at=next_at,
-        asks=habits.reminders is None,
-    )  # fmt: skip
-    await answer.show(card)
+    await answer.show(cards.welcome_card(joined, answer.reader, is_open=is_open))
 
 
 async def _show_full(answer: Answer, actor: Actor, group_id: int) -> None:

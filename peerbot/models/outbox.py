@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -46,8 +47,13 @@ class Delivery(Base):
     States: 0 pending, 1 leased, 2 done, 3 expired, 4 cancelled, 5 dead. `claim_no` fences: whoever holds an older
     number can no longer change the row. `first_send_at` is when it was first tried: from then on it may have been sent.
     `again` asks for another run after the one that is under way. Of several due messages with one `collapse_key`, the
-    latest is sent.
+    latest is sent. `decided` is in memory alone: what a run is to do, where the transaction that claimed it knew.
     """
+
+    if TYPE_CHECKING:
+        decided: Any
+    else:  # without its type, which would make a column of it
+        decided = None
 
     __tablename__ = "deliveries"
     __table_args__ = (
