@@ -64,8 +64,7 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
     if member is None or member.away_since is None:
         return
     groups_of = await _groups_of(session, member.member_id)
-    await session.refresh(member)  # they may have come back while this waited for their groups
-    if member.away_since is None or now < member.away_since + RETURN:
+    if not await _is_long_gone(session, member, now):
         return
     for group in groups_of:
         membership = await session.scalar(_membership(group, member))
@@ -83,6 +82,12 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
         await duty.listed_anew(session, group, now=now)
         await cards.mark(session, group.guild_id, *cards.PUBLIC, cards.of_group(group.group_id), now=now)
     await tasks.end(session, member.guild_id, "left", member_id=member.member_id, now=now)
+
+
+async def _is_long_gone(session: AsyncSession, member: Member, now: datetime) -> bool:
+    """Return whether somebody is away for seven days, as the database says at this moment: they may just be back."""
+    await session.refresh(member)
+    return member.away_since is not None and now >= member.away_since + RETURN
 
 
 async def known(session: AsyncSession, guild_id: int, *, after: int = 0) -> list[tuple[int, int]]:
