@@ -56,6 +56,8 @@ LONGEST_RUN = deliveries.LEASE * 0.75
 """How long one run may take; it ends before its lease does, so that no row runs twice at once."""
 NONCE_WINDOW = timedelta(minutes=2)
 """How long a nonce is trusted; Discord says "the past few minutes" (resources/message.mdx)."""
+ANSWER_FIRST = 0.02
+"""Seconds that whoever waited has for their answer, before the same loop writes down what it is about."""
 FIRST_TIDY = timedelta(minutes=5)
 GRACE = 3.0
 """Seconds that what is in flight gets at the end."""
@@ -272,6 +274,7 @@ class Dispatcher:
         has_happened = isinstance(outcome, Sent) and delivery.kind in self.outbox.effects
         if has_happened and waiting is not None and waiting.claim_no == delivery.claim_no:
             self._tell(delivery, outcome)  # before it is written down, which changes nothing about it
+            await asyncio.sleep(ANSWER_FIRST)  # noqa: TID251 - who waited answers a person now
         outcome, state = await self._acknowledge(delivery, outcome)
         if state == deliveries.PENDING and not isinstance(outcome, LATER):
             return True  # it was asked for anew meanwhile: whoever waits, waits for that run
