@@ -1,8 +1,9 @@
-"""News: what becomes of meetings that are off or elsewhere, told to everyone whom it concerns.
+"""News: what becomes of meetings that are off, at another time or in another place, told to everyone whom it concerns.
 
 Decides who is told what and how urgently. What members were last told of a meeting stands in `Meeting.told`: only what
 differs from that is news, in one letter for all that changed at once, and a change that is taken back before anyone was
 told is told to nobody. A letter that still waits for somebody's morning is replaced by what is so then, if anything is.
+Of another length or topic nobody is told: the cards show it.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ from peerbot.meetings import CANT, MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response, Series
 from peerbot.quiet import after_quiet
 from peerbot.recurrence import Rule, instant, occurrences
-from peerbot.series import WAS, parse, standing
+from peerbot.series import PLACE, WAS, known, parse, place_of, standing
 from peerbot.types import KEEPS_KEY
 
 NEWS, NEWS_NOW = "meetings.news", "meetings.news_now"
 """The second does not wait for the morning: the meeting comes before it."""
 MOST = 5
-"""Changes that one letter lists."""
+"""Changes that one letter lists, another place among them."""
+DATES = 3
+"""Dates that a letter names after several changes."""
 AS_USUAL, OFF, MOVED, OTHER_ZONE = "o", "c", "M", "z"
 """What somebody knew of a meeting before a letter; the last: the same wall time at another instant. In a letter's key,
 MOVED is followed by whither: a wall time, in so few digits that no two within three years are the same."""
+ELSEWHERE = "P"
+"""Stands in a letter's key before the place that its reader knows."""
 WHITHER, YEAR_ONE = 36**4, datetime(1, 1, 1)  # noqa: DTZ001 - a wall time
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -43,8 +48,20 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Where:
+    """Where a series takes place now: in a channel, behind a link, or else in the group's room.
+
+    `meeting` is the one to which the way leads that may be shown.
+    """
+
+    channel_id: int | None
+    has_link: bool
+    meeting: MeetingView | None
+
+
+@dataclass(frozen=True)
 class News:
-    """What a letter says: some changes, how many more there are, and when the group meets next.
+    """What a letter says: some changes, how many more there are, another place, and when the group meets next.
 
     `has_ended`: the series is no more; `goes_on` is the first meeting of a series that came after it, which repeats if
     it is `for_good`.
@@ -57,31 +74,51 @@ class News:
     has_ended: bool
     goes_on: MeetingView | None
     for_good: bool
-    next_at: datetime | None
+    dates: tuple[datetime, ...]
     zone: str
+    where: Where | None = None
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the group meets next."""
+        return self.dates[0] if self.dates else None
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one change alone."""
+        return len(self.changes) + self.more + (self.where is not None) == 1
 
 
 @dataclass(frozen=True)
 class _About:
-    """What a letter's key says: meetings with what was known of them, and how many more."""
+    """What a letter's key says: meetings with what was known of them, how many more, and a place that was known."""
 
     changes: dict[int, str]
-    more: int
+    more: int = 0
+    place: str = ""
 
     def key(self) -> str:
-        return ".".join([str(self.more), *(_base36(meeting_id) + knew for meeting_id, knew in self.changes.items())])
+        place = [ELSEWHERE + self.place] if self.place else []
+        changes = [_base36(meeting_id) + knew for meeting_id, knew in self.changes.items()]
+        return ".".join([str(self.more), *place, *changes])
 
     def and_then(self, later: _About) -> _About:
         """Return both in one, for somebody who has read neither."""
-        changes = {**later.changes, **self.changes}
-        beyond = max(len(changes) - MOST, 0)
-        return _About(dict(list(changes.items())[:MOST]), max(self.more, later.more) + beyond)
+        more = max(self.more, later.more)
+        return _About.fitting({**later.changes, **self.changes}, more, self.place or later.place)
+
+    @classmethod
+    def fitting(cls, changes: dict[int, str], more: int, place: str) -> _About:
+        """Return what one letter can list."""
+        most = MOST - bool(place)
+        return cls(dict(list(changes.items())[:most]), more + max(len(changes) - most, 0), place)
 
     @classmethod
     def of(cls, dedupe_key: str) -> _About:
         more, *changes = dedupe_key.rsplit(":", 1)[1].split(".")
+        place = changes.pop(0)[1:] if changes and changes[0].startswith(ELSEWHERE) else ""
         parts = [each.partition(MOVED) if MOVED in each else (each[:-1], each[-1], "") for each in changes]
-        return cls({int(meeting_id, 36): knew + whither for meeting_id, knew, whither in parts}, int(more))
+        return cls({int(meeting_id, 36): knew + whither for meeting_id, knew, whither in parts}, int(more), place)
 
 
 # who is told
@@ -97,7 +134,7 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     ahead = select(Meeting).where(Meeting.series_id == series.series_id, is_ahead)
     found = await session.scalars(ahead.order_by(Meeting.starts_at), execution_options={"populate_existing": True})
     changed = [each for each in found if standing(each) != each.told and _is_awaited(each, series.zone, now)]
-    knew = {meeting.meeting_id: _known(meeting) for meeting in changed[:MOST]}
+    about = _about(series, changed)
     first_at = min((min(each.starts_at, _told_at(each, series.zone)) for each in changed), default=now)
     last_at = max((max(each.ends_at, _told_at(each, series.zone)) for each in changed), default=now)
     for meeting in changed:
@@ -105,7 +142,6 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     await session.flush()
     if not changed or group.state != "open":
         return
-    about = _About(knew, len(changed) - len(knew))
     readers = await _readers(session, group, [meeting.meeting_id for meeting in changed])
     member_ids = [member_id for member_id, _zone in readers]
     waiting = await _take_back_waiting(session, series.series_id, member_ids, now)
@@ -113,8 +149,8 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     letters: dict[str, list[Planned]] = {NEWS: [], NEWS_NOW: []}
     for member_id, zone in readers:
         unread, until = waiting.get(member_id, (None, last_at))
-        mine = await _together(session, unread, about) if unread is not None else about
-        if not mine.changes:
+        mine = await _together(session, series, unread, about) if unread is not None else about
+        if not mine.changes and not mine.place:
             continue
         morning = after_quiet(now, zone)
         kind = NEWS_NOW if now < morning and first_at < morning else NEWS
@@ -129,6 +165,14 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         )  # fmt: skip
     for kind, several in letters.items():
         await deliveries.plan_many(session, kind, several, now=now, priority=Priority.START)
+
+
+def _about(series: Series, changed: Sequence[Meeting]) -> _About:
+    """Return what is news of some meetings that are not as members know them."""
+    knew = {meeting.meeting_id: _known(meeting) for meeting in changed if standing(meeting) != known(meeting)}
+    places = [meeting.told.partition(PLACE)[2] for meeting in changed]
+    place = next((each for each in places if each not in ("", place_of(series))), "")
+    return _About.fitting(knew, 0, place if series.state == "active" else "")
 
 
 async def _readers(session: AsyncSession, group: Group, meeting_ids: Sequence[int]) -> list[tuple[int, str]]:
@@ -183,7 +227,7 @@ async def _on_their_way(session: AsyncSession, series_id: int, member_ids: Seque
     return found
 
 
-async def _together(session: AsyncSession, unread: _About, about: _About) -> _About:
+async def _together(session: AsyncSession, series: Series, unread: _About, about: _About) -> _About:
     """Return what is news for somebody who has not read a letter yet: against what they knew before that."""
     changes = {**about.changes, **unread.changes}
     found = await session.scalars(select(Meeting).where(Meeting.meeting_id.in_(changes)))
@@ -193,11 +237,13 @@ async def _together(session: AsyncSession, unread: _About, about: _About) -> _Ab
         for meeting_id, knew in changes.items()
         if meeting_id in now_known and (knew == OTHER_ZONE or now_known[meeting_id] != knew)
     }
-    return _About(dict(list(left.items())[:MOST]), max(about.more, unread.more) + max(len(left) - MOST, 0))
+    place = unread.place or about.place
+    place = place if place != place_of(series) and series.state == "active" else ""
+    return _About.fitting(left, max(about.more, unread.more), place)
 
 
 def _known(meeting: Meeting) -> str:
-    return _standing_code(meeting.told)
+    return _standing_code(known(meeting))
 
 
 def _standing_code(stands: str) -> str:
@@ -213,8 +259,8 @@ def _moved_to(local: datetime) -> str:
 def _told_at(meeting: Meeting, zone: str) -> datetime:
     """Return when members take a meeting to begin."""
     if _known(meeting) == OTHER_ZONE:
-        return datetime.strptime(meeting.told, WAS).replace(tzinfo=UTC)
-    told = meeting.told if _known(meeting).startswith(MOVED) else meeting.moved_local or meeting.original_local
+        return datetime.strptime(known(meeting), WAS).replace(tzinfo=UTC)
+    told = known(meeting) if _known(meeting).startswith(MOVED) else meeting.moved_local or meeting.original_local
     told = meeting.original_local if _known(meeting) == AS_USUAL else told
     return instant(parse(told), zone)
 
@@ -258,28 +304,38 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
         for view in seen
         if _is_of_use(view, about.changes[view.meeting_id], now) and _is_news(view, about.changes[view.meeting_id])
     )
-    if not changes:
+    is_elsewhere = about.place not in ("", place_of(series)) and series.state == "active"
+    if not changes and not is_elsewhere:
         return None
-    ahead = await meetings.coming(session, delivery.guild_id, now=now, group_ids=[group.group_id])
-    ahead = tuple(view for view in ahead if view.starts_at > now)
-    later = next((view for view in ahead if view.series_id > series.series_id), None)
+    coming = await meetings.coming(session, delivery.guild_id, now=now, group_ids=[group.group_id])
+    ahead = [view for view in coming if view.starts_at > now]
     has_ended = series.state == "ended"
-    after = await session.get(Series, later.series_id) if has_ended and later is not None else None
+    goes_on = next((view for view in ahead if has_ended and view.series_id > series.series_id), None)
+    after = await session.get(Series, goes_on.series_id) if goes_on is not None else None
+    where = None
+    if is_elsewhere:
+        where = _where(series, next((view for view in coming if view.series_id == series.series_id), None))
+    elif after is not None and place_of(after) != (about.place or place_of(series)):
+        where = _where(after, goes_on)
+    dates = tuple(view.starts_at for view in ahead[:DATES]) or await _not_made_yet(session, series, now)
     return News(
-        group.group_id, group.name, changes, about.more, has_ended,
-        goes_on=later if has_ended else None, for_good=after is not None and after.rule != "",
-        next_at=ahead[0].starts_at if ahead else await _not_made_yet(session, series, now), zone=series.zone,
+        group.group_id, group.name, changes, about.more, has_ended, goes_on=goes_on,
+        for_good=after is not None and after.rule != "", dates=dates, zone=series.zone, where=where,
     )  # fmt: skip
 
 
-async def _not_made_yet(session: AsyncSession, series: Series, now: datetime) -> datetime | None:
+def _where(series: Series, meeting: MeetingView | None) -> Where:
+    return Where(series.channel_id, series.link != "", meeting)
+
+
+async def _not_made_yet(session: AsyncSession, series: Series, now: datetime) -> tuple[datetime, ...]:
     """Return when a series goes on after all its meetings that there are: many weeks may be skipped at once."""
     last = await session.scalar(select(func.max(Meeting.original_local)).where(Meeting.series_id == series.series_id))
     if series.state != "active" or last is None:
-        return None
+        return ()
     after = max(instant(parse(last), series.zone), now)
     coming = occurrences(Rule.parse(series.rule), parse(series.first_local), series.zone, after=after, limit=1)
-    return coming[0].at if coming else None
+    return tuple(each.at for each in coming)
 
 
 def _is_of_use(view: MeetingView, knew: str, now: datetime) -> bool:

@@ -47,8 +47,8 @@ EVENING = timedelta(minutes=5)
 """How long before the quiet hours a reminder is due at the latest that could not wait for their end."""
 EVENING_SPREAD = timedelta(minutes=10)
 START_OF_USE = timedelta(minutes=15)
-NEAR = timedelta(minutes=30)
-"""How long before a meeting the link to its place is shown."""
+NEAR = timedelta(minutes=15)
+"""How long before a meeting the link to its place is shown, here as on the meeting's card."""
 UNIX_MINUTE = 60
 
 

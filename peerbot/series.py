@@ -8,6 +8,7 @@ people are told of a change waits a minute, so that an undo is told to nobody.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -58,8 +59,10 @@ KEEP_CARD = timedelta(days=2)
 """How long the card of a meeting that is over is still looked after."""
 PURGED = 200
 """Meetings that are deleted in one transaction."""
-WAS = "was %Y%m%dT%H%M"
+WAS = "was %y%m%dT%H%M"
 """What `told` says of a meeting whose instant has changed while its wall time did not: when it was."""
+PLACE = "@"
+"""Stands in `told` before the place that people know (`place_of`), while the series has another one."""
 
 
 _NEEDED = (
@@ -200,10 +203,12 @@ async def recompute(session: AsyncSession, several: Sequence[Series], zone: str,
 
 def _note(meeting: Meeting, starts_at: datetime) -> None:
     """Write down that people are to be told of another instant, or no longer, if it is the one that they know."""
-    if meeting.told == starts_at.strftime(WAS):
-        meeting.told = standing(meeting)
-    elif meeting.state == "planned" and meeting.told == standing(meeting):
-        meeting.told = meeting.starts_at.strftime(WAS)
+    knows, at, place = meeting.told.partition(PLACE)
+    if knows == starts_at.strftime(WAS):
+        knows = standing(meeting)
+    elif meeting.state == "planned" and knows == standing(meeting):
+        knows = meeting.starts_at.strftime(WAS)
+    meeting.told = knows + at + place
 
 
 def set_time(meeting: Meeting, starts_at: datetime, minutes: int) -> None:
@@ -278,14 +283,47 @@ async def touch_all(
         await mirror(session, guild_id, theirs, now=now)
     await plan_turns(session, several, now=now)
     if tells:
-        first = min([*was, *(meeting.starts_at for meeting in several)])
-        told_at = now if first - now < AT_ONCE else now + UNDO
-        changed = {meeting.series_id: meeting for meeting in several}
-        news = [
-            deliveries.Planned(str(series_id), meeting.guild_id, told_at, meeting.group_id, series_id)
-            for series_id, meeting in sorted(changed.items())
-        ]
-        await deliveries.plan_many(session, TELL, news, now=now, priority=Priority.START, again=True)
+        await _plan_telling(session, several, was, now=now)
+
+
+async def _plan_telling(
+    session: AsyncSession, several: Sequence[Meeting], was: Sequence[datetime] = (), *, now: datetime
+) -> None:
+    """Have people told of some meetings in a minute; at once if one begins soon, or would have begun soon."""
+    first = min([*was, *(meeting.starts_at for meeting in several)])
+    told_at = now if first - now < AT_ONCE else now + UNDO
+    changed = {meeting.series_id: meeting for meeting in several}
+    news = [
+        deliveries.Planned(str(series_id), meeting.guild_id, told_at, meeting.group_id, series_id)
+        for series_id, meeting in sorted(changed.items())
+    ]
+    await deliveries.plan_many(session, TELL, news, now=now, priority=Priority.START, again=True)
+
+
+async def placed(session: AsyncSession, series: Series, was: str, *, now: datetime) -> None:
+    """Have people told that a series takes place elsewhere than before (`was`), unless they know of no other place."""
+    where, several = place_of(series), await _to_come(session, series, now)
+    if where == was or not several:
+        return
+    for meeting in several:
+        knows, _at, place = meeting.told.partition(PLACE)
+        place = place or was
+        meeting.told = knows if place == where else f"{knows}{PLACE}{place}"
+    await session.flush()
+    await _plan_telling(session, several, now=now)
+
+
+async def _to_come(session: AsyncSession, series: Series, now: datetime) -> Sequence[Meeting]:
+    """Return the meetings of a series to which people come, also one that has begun; if all are off, those."""
+    ahead = select(Meeting).where(Meeting.series_id == series.series_id, Meeting.ends_at > now, Meeting.state != "over")
+    found = (await session.scalars(ahead.order_by(Meeting.starts_at))).all()
+    return [meeting for meeting in found if meeting.state == "planned"] or found
+
+
+def place_of(series: Series) -> str:
+    """Return where a series takes place, as `told` and the keys of letters know it: in three letters."""
+    digest = blake2b(f"{series.channel_id} {series.link}".encode(), digest_size=3).digest()
+    return urlsafe_b64encode(digest).decode()[:3]
 
 
 async def plan_turns(session: AsyncSession, several: Sequence[Meeting], *, now: datetime) -> None:
@@ -295,6 +333,11 @@ async def plan_turns(session: AsyncSession, several: Sequence[Meeting], *, now: 
         for each in sorted(several, key=lambda each: each.meeting_id)
     ]
     await deliveries.plan_many(session, TURN, turns, now=now, priority=Priority.START, again=True)
+
+
+def known(meeting: Meeting) -> str:
+    """Return how people take a meeting to stand, as `standing` says it, or WAS."""
+    return meeting.told.partition(PLACE)[0]
 
 
 def standing(meeting: Meeting) -> str:
@@ -348,14 +391,15 @@ async def places(session: AsyncSession, guild_ids: Sequence[int]) -> list[tuple[
 
 
 async def place_gone(session: AsyncSession, guild_id: int, channel_id: int, *, now: datetime) -> None:
-    """Let series whose channel was deleted meet in their group's room, which each card and reminder shows then."""
+    """Let series whose channel was deleted meet in their group's room, which is shown and told then."""
     there = (Series.guild_id == guild_id, Series.channel_id == channel_id, Series.state == literal_column("'active'"))
     groups = select(Group.group_id).where(Group.group_id.in_(select(Series.group_id).where(*there)))
     await session.execute(groups.order_by(Group.group_id).with_for_update(key_share=True))
     found = (await session.scalars(select(Series).where(*there).execution_options(populate_existing=True))).all()
     for series in found:
-        series.channel_id = None
+        was, series.channel_id = place_of(series), None
         series.version += 1
+        await placed(session, series, was, now=now)
     await session.flush()
     theirs = {series.series_id: series.group_id for series in found}
     ahead = select(Meeting.meeting_id).where(Meeting.series_id.in_(theirs), Meeting.ends_at > now)

@@ -27,9 +27,12 @@ from peerbot.series import (
     all_planned_again,
     end_series,
     future,
+    known,
     look_daily,
     make,
     parse,
+    place_of,
+    placed,
     recompute,
     touch_all,
     tz_version,
@@ -161,8 +164,9 @@ async def plan_of(session: AsyncSession, actor: Actor, series_id: int, *, now: d
 async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, now: datetime) -> Series:
     """Change all coming meetings of a series; return the series that holds them, a new one where the time changes.
 
-    What was answered to a time that is no longer true is not carried over; days that are skipped stay so. Raises like
-    `look`, or MeetingUnknown.
+    What was answered to a time that is no longer true is not carried over; days that are skipped stay so. With another
+    place answers are kept, and people are told; of another length or topic nobody is told. Raises like `look`, or
+    MeetingUnknown.
     """
     series, group = await locked_series(session, actor, series_id)
     if plan.group_id != series.group_id:
@@ -175,14 +179,16 @@ async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan
         made = await _store(session, group, plan, now=now)
         await _skip_again(session, made, off, now=now)
         return made
-    ends_otherwise = series.rule != plan.rule.text()
+    ends_otherwise, was = series.rule != plan.rule.text(), place_of(series)
     series.rule = plan.rule.text()
-    series.minutes, series.channel_id, series.link, series.topic = plan.minutes, plan.channel_id, plan.link, plan.topic
+    series.minutes, series.link, series.topic = plan.minutes, plan.link, plan.topic
+    series.channel_id = _channel_of(plan, group)
     series.version += 1
     ahead = await future(session, series, now)
     for meeting in ahead:
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
     await touch_all(session, ahead, now=now)
+    await placed(session, series, was, now=now)
     await _redraw_begun(session, series, now=now)
     for meeting in await future(session, series, now, state="cancelled"):
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
@@ -236,7 +242,7 @@ async def _skip_again(session: AsyncSession, series: Series, off: dict[date, Mee
     await make(session, [series], until=_midnight(max(off) + timedelta(days=1), series.zone), now=now)
     again = [each for each in await future(session, series, now) if _day_of(each) in off]
     for meeting in again:
-        meeting.told = "cancelled" if off[_day_of(meeting)].told == "cancelled" else ""
+        meeting.told = "cancelled" if known(off[_day_of(meeting)]) == "cancelled" else ""
     await all_cancelled(session, again, "skipped", now=now)
 
 
@@ -328,8 +334,8 @@ async def _store(session: AsyncSession, group: Group, plan: Plan, *, now: dateti
     _coming(plan, guild.time_zone, now, 1)
     series = Series(
         guild_id=group.guild_id, group_id=group.group_id, rule=plan.rule.text(), first_local=plan.first.strftime(LOCAL),
-        zone=guild.time_zone, minutes=plan.minutes, channel_id=plan.channel_id, link=plan.link, topic=plan.topic,
-        made_until=now, tz_version=tz_version(guild.time_zone), created_at=now,
+        zone=guild.time_zone, minutes=plan.minutes, channel_id=_channel_of(plan, group), link=plan.link,
+        topic=plan.topic, made_until=now, tz_version=tz_version(guild.time_zone), created_at=now,
     )  # fmt: skip
     session.add(series)
     await session.flush()
@@ -338,6 +344,11 @@ async def _store(session: AsyncSession, group: Group, plan: Plan, *, now: dateti
         await _place_board(session, guild.guild_id, now=now)
     await look_daily(session, guild.guild_id, now=now)
     return series
+
+
+def _channel_of(plan: Plan, group: Group) -> int | None:
+    """Return the channel of a plan, if it is another one than the group's room, which need not be named."""
+    return plan.channel_id if plan.channel_id != group.room_id else None
 
 
 async def _place_board(session: AsyncSession, guild_id: int, *, now: datetime) -> None:

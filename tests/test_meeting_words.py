@@ -13,7 +13,7 @@ from cogs._outbox import Post
 from cogs.meetings import _letters as letters
 from peerbot import times
 from peerbot.meetings import MeetingView
-from peerbot.news import AS_USUAL, MOVED, OFF, OTHER_ZONE, Change, News
+from peerbot.news import AS_USUAL, MOVED, OFF, OTHER_ZONE, Change, News, Where
 from peerbot.reminders import Reminder
 from peerbot.text import PSEUDO, Reader
 
@@ -34,7 +34,7 @@ def links(post: Post) -> list[str]:
 
 def told(*changes: Change, **others: object) -> News:
     usual = {"group_id": 1, "group_name": "Tuesday meeting", "changes": changes, "more": 0, "has_ended": False}
-    return News(**{**usual, "goes_on": None, "for_good": False, "next_at": AT, "zone": MEETING.zone, **others})  # type: ignore[arg-type]
+    return News(**{**usual, "goes_on": None, "for_good": False, "dates": (AT,), "zone": MEETING.zone, **others})  # type: ignore[arg-type]
 
 
 OFF_NOW = replace(MEETING, state="cancelled", why="one")
@@ -52,23 +52,78 @@ def test_the_first_time_it_says_what_to_expect() -> None:
     assert "It takes 90 minutes." in words
 
 
+NEXT = (AT, AT + timedelta(days=7), AT + timedelta(days=14))
+TO = "Wednesday, December 2, 6:30 pm (New York)"
+SORRY = "No facilitator could come. I am sorry."
+
+
 @pytest.mark.parametrize(
-    ("change", "line"),
+    ("change", "alone", "among"),
     [
-        (Change(OFF_NOW, AS_USUAL), f"- {WHEN}: this one is off."),
-        (Change(replace(OFF_NOW, why="nobody"), AS_USUAL), f"- {WHEN}: no facilitator could come, so it is off."),
-        (Change(MEETING, OTHER_ZONE), f"- The clocks it goes by have changed. This one is on {WHEN}."),
-        (Change(MEETING, OFF), f"- {WHEN}: this one is on, as usual."),
-        (Change(MOVED_NOW, AS_USUAL), f"- {WHEN}: this one is now on Wednesday, December 2, 6:30 pm (New York)"),
-        (Change(replace(MOVED_NOW, state="cancelled"), MOVED), "- Wednesday, December 2, 6:30 pm (New York)"),
-        (Change(replace(MOVED_NOW, state="cancelled"), AS_USUAL), f"- {WHEN}: this one is off."),
+        (Change(OFF_NOW, AS_USUAL), [f"is off on {WHEN}."], f"- {WHEN}: this one is off."),
+        (
+            Change(replace(OFF_NOW, why="nobody"), AS_USUAL),
+            [f"is off on {WHEN}.", SORRY],
+            f"- {WHEN}: no facilitator could come, so it is off.",
+        ),
+        (
+            Change(MEETING, OTHER_ZONE),
+            [f"is now on {WHEN}.", "The clocks it goes by have changed."],
+            f"- The clocks it goes by have changed. This one is on {WHEN}.",
+        ),
+        (Change(MEETING, OFF), [f"is on, as usual: {WHEN}."], f"- {WHEN}: this one is on, as usual."),
+        (
+            Change(MOVED_NOW, AS_USUAL),
+            [f"is now on {TO}", f"It was to be on {WHEN}."],
+            f"- {WHEN}: this one is now on {TO}",
+        ),
+        (
+            Change(replace(MOVED_NOW, state="over"), AS_USUAL),
+            [f"was moved, and is over. It was on {TO}", f"It was to be on {WHEN}. I am sorry that I say it late."],
+            f"- {WHEN}: this one was moved, and is over. It was on {TO}",
+        ),
+        (Change(replace(MOVED_NOW, state="cancelled"), MOVED), [f"is off on {TO}"], f"- {TO}"),
+        (
+            Change(replace(MOVED_NOW, state="cancelled"), AS_USUAL),
+            [f"is off on {WHEN}."],
+            f"- {WHEN}: this one is off.",
+        ),
     ],
 )
-def test_each_change_names_the_time_that_its_reader_knows(change: Change, line: str) -> None:
-    lines = letters.news_words(told(change), ENGLISH).splitlines()
-    assert lines[0] == "**Tuesday meeting**: something has changed."
-    assert lines[1].startswith(line)
-    assert lines[-1] == f"Next: {WHEN}."
+def test_one_change_says_itself_and_several_are_a_list_each_with_the_time_that_is_known(
+    change: Change, alone: list[str], among: str
+) -> None:
+    *said, last = letters.news_words(told(change, dates=NEXT), ENGLISH).splitlines()
+    assert len(said) == len(alone)
+    assert said[0].startswith(f"**Tuesday meeting** {alone[0]}")
+    assert all(line.startswith(expected) for line, expected in zip(said[1:], alone[1:], strict=True))
+    assert last == f"Next: {WHEN}."
+    several = letters.news_words(told(change, Change(OFF_NOW, AS_USUAL), dates=NEXT), ENGLISH).splitlines()
+    assert several[0] == "**Tuesday meeting**: some things have changed."
+    assert several[1].startswith(among)
+    assert several[-2:] == [f"Next: {WHEN}.", "Then: Tue, Dec 8, 6:30 pm; Tue, Dec 15, 6:30 pm."]
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (Where(77, has_link=False, meeting=MEETING), "<#77>."),
+        (Where(None, has_link=False, meeting=MEETING), "the group's own room."),
+        (Where(77, has_link=True, meeting=MEETING), "a new link. You see it shortly before the start."),
+    ],
+)
+def test_a_new_place_is_said_with_the_way_there_and_never_with_a_link_before_its_time(where: Where, words: str) -> None:
+    one = letters.news_words(told(where=where), ENGLISH).splitlines()
+    assert one == [f"**Tuesday meeting** has a new place: {words}", "The time stays the same.", f"Next: {WHEN}."]
+    among = letters.news_words(told(Change(MOVED_NOW, AS_USUAL), where=where), ENGLISH).splitlines()
+    assert among[:2] == ["**Tuesday meeting**: some things have changed.", f"New place: {words}"]
+    new = letters.news_words(told(Change(OFF_NOW, AS_USUAL), where=where, has_ended=True, goes_on=MEETING), ENGLISH)
+    assert new.splitlines()[1] == f"New place: {words}"
+    if where.has_link:
+        linked = replace(where, meeting=replace(MEETING, link="https://meet.example/x", channel_id=77))
+        for before, shown in ((16, "https://discord.com/channels/1/77"), (15, "https://meet.example/x")):
+            post = letters.news_post(told(where=linked), guild(), ENGLISH, AT - timedelta(minutes=before))
+            assert links(post) == [shown]
 
 
 def test_a_new_time_and_an_end_are_said_without_a_list() -> None:
@@ -76,7 +131,7 @@ def test_a_new_time_and_an_end_are_said_without_a_list() -> None:
     new = letters.news_words(told(gone, has_ended=True, goes_on=MOVED_NOW, for_good=True), ENGLISH)
     assert new.startswith("**Tuesday meeting** has a new time. From now on: Wednesday, December 2, 6:30 pm (New York)")
     assert "From now on" not in letters.news_words(told(gone, has_ended=True, goes_on=MOVED_NOW), ENGLISH)
-    ended = letters.news_words(told(gone, has_ended=True, next_at=None), ENGLISH)
+    ended = letters.news_words(told(gone, has_ended=True, dates=()), ENGLISH)
     assert ended == "**Tuesday meeting**: the meetings at this time have ended.\nThere is no next date yet."
 
 
@@ -91,7 +146,7 @@ def test_every_letter_is_translated_and_fits_even_with_the_longest_names() -> No
 
 
 @pytest.mark.parametrize(
-    ("before", "shown"), [(31, "https://discord.com/channels/1/9"), (30, "https://meet.example/x")]
+    ("before", "shown"), [(16, "https://discord.com/channels/1/9"), (15, "https://meet.example/x")]
 )
 def test_a_link_to_another_place_is_shown_only_near_the_start(before: int, shown: str) -> None:
     linked = replace(MEETING, link="https://meet.example/x")

@@ -47,6 +47,11 @@ def plan(group_id: int, **changes: Any) -> timetables.Plan:
 
 @pytest.fixture
 async def tuesdays(db: Database, guild: Guild) -> Tuesdays:
+    return await meet(db)
+
+
+async def meet(db: Database) -> Tuesdays:
+    """Create a group with Maya and Leo that meets on Tuesdays."""
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
         await seat(session, group, MAYA, LEO, now=NOW)

@@ -23,12 +23,12 @@ from peerbot.database import BACKGROUND
 from peerbot.errors import NotValid
 from peerbot.meetings import CANT, GOING, MeetingView
 from peerbot.models import Delivery, Guild
-from peerbot.news import Change, News
+from peerbot.news import Change, News, Where
 from peerbot.recurrence import instant
 from peerbot.reminders import NEAR, Reminder
 from peerbot.rights import guild_of
-from peerbot.text import Reader, Text, _, n_
-from peerbot.times import length, when
+from peerbot.text import Reader, Text, Verbatim, _, channel_mention, n_
+from peerbot.times import length, short, when
 
 SERVER_AND_ROW = rf"{SERVER_ID}\.{ROW_ID}"
 MEETING = rf"{SERVER_AND_ROW}(?:\.\d{{1,9}})?"
@@ -178,8 +178,18 @@ def place_button(meeting: MeetingView, guild: Guild, reader: Reader, now: dateti
     return ui.Button(style=discord.ButtonStyle.link, url=url, label=reader.say(_("Open the room")))
 
 
+def news_post(told: News, guild: Guild, reader: Reader, now: datetime) -> Post:
+    """Return a letter of news, with the way to a new place: a letter that came before leads to the old one."""
+    buttons: list[ui.Item[Any]] = []
+    if told.where is not None and told.where.meeting is not None:
+        place = place_button(told.where.meeting, guild, reader, now)
+        buttons += [place] if place is not None else []
+    buttons += [MessagesButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader)]
+    return Post(news_words(told, reader), buttons)
+
+
 def news_words(told: News, reader: Reader) -> str:
-    """Return what changed, and when the group meets next."""
+    """Return what changed, and when the group meets next: one change as such, several as a list with more dates."""
     name = told.group_name
     lines: list[Text]
     if told.has_ended and told.goes_on is not None:
@@ -189,22 +199,77 @@ def news_words(told: News, reader: Reader) -> str:
             if told.for_good
             else _("**{name}** has a new time: {when}.", name=name, when=new)
         ]
+        lines += [_("New place: {place}.", place=place_words(told.where))] if told.where is not None else []
     elif told.has_ended:
         lines = [_("**{name}**: the meetings at this time have ended.", name=name)]
+    elif told.is_one and told.where is not None:
+        lines = [
+            _("**{name}** has a new place: {place}.", name=name, place=place_words(told.where)),
+            _("The time stays the same."),
+        ]
+    elif told.is_one:
+        lines = one_change(told.changes[0], name, reader)
     else:
         lines = [
-            _("**{name}**: something has changed.", name=name),
+            _("**{name}**: some things have changed.", name=name),
+            *([_("New place: {place}.", place=place_words(told.where))] if told.where is not None else []),
             *(change_line(each, reader) for each in told.changes),
         ]
         if told.more:
             lines += [
                 n_("- and {n} more meeting. /my shows it.", "- and {n} more meetings. /my shows them.", told.more)
             ]
-    if told.next_at is not None and told.goes_on is None:
-        lines += [_("Next: {when}.", when=when(told.next_at, told.zone, reader))]
-    elif told.next_at is None:
-        lines += [_("There is no next date yet.")]
-    return "\n".join(reader.say(each) for each in lines)
+    return "\n".join(reader.say(each) for each in [*lines, *_dates(told, reader)])
+
+
+def _dates(told: News, reader: Reader) -> list[Text]:
+    """Return when the group meets next; after several changes, more than once."""
+    if told.next_at is None:
+        return [_("There is no next date yet.")]
+    if told.goes_on is not None:
+        return []
+    lines = [_("Next: {when}.", when=when(told.next_at, told.zone, reader))]
+    later = [] if told.is_one or told.has_ended else told.dates[1:]
+    if later:
+        dates = reader.say(_("; ")).join(short(each, told.zone, reader) for each in later)
+        lines += [_("Then: {dates}.", dates=Verbatim(dates))]
+    return lines
+
+
+def place_words(where: Where) -> Text:
+    """Return where a group meets now, in words; a link itself is shown only near the start."""
+    if where.has_link:
+        return _("a new link. You see it shortly before the start")
+    if where.channel_id is not None:
+        return _("{channel}", channel=channel_mention(where.channel_id))
+    return _("the group's own room")
+
+
+def one_change(change: Change, name: str, reader: Reader) -> list[Text]:
+    """Return what became of one meeting of a group, when it is all that there is to say."""
+    meeting = change.meeting
+    usual = when(instant(meeting.original, meeting.zone), meeting.zone, reader)
+    now = when(meeting.starts_at, meeting.zone, reader)
+    if meeting.state == "cancelled":
+        at = now if change.knew == news.MOVED else usual
+        lines = [_("**{name}** is off on {when}.", name=name, when=at)]
+        return [*lines, _("No facilitator could come. I am sorry.")] if meeting.why == "nobody" else lines
+    if change.knew == news.OTHER_ZONE:
+        return [
+            _("**{name}** is now on {when}.", name=name, when=now),
+            _("The clocks it goes by have changed."),
+        ]
+    if meeting.state == "over":
+        return [
+            _("**{name}** was moved, and is over. It was on {when}.", name=name, when=now),
+            _("It was to be on {old}. I am sorry that I say it late.", old=usual),
+        ]
+    if meeting.was_moved:
+        return [
+            _("**{name}** is now on {when}.", name=name, when=now),
+            _("It was to be on {old}.", old=usual),
+        ]
+    return [_("**{name}** is on, as usual: {when}.", name=name, when=now)]
 
 
 def change_line(change: Change, reader: Reader) -> Text:
@@ -258,8 +323,7 @@ def register(bot: PeerBot) -> None:
             reader = await reach.reader_of(session, delivery)
         if guild is None or told is None:
             return None
-        buttons = [MessagesButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader)]
-        return Post(news_words(told, reader), [*buttons])
+        return news_post(told, guild, reader, bot.clock.now())
 
     bot.outbox.letter(reminders.REMINDER, render_reminder)
     bot.outbox.message(reminders.START, render_start)

@@ -21,7 +21,7 @@ from peerbot.rehearsal.seen import Seen
 from peerbot.rehearsal.wire import PRIVATE_THREAD, Wire
 
 GROUP, ROOM = "Tuesday meeting", "tuesday-meeting"
-TEST, CHANGED, FIRST = "This is a test.", "something has changed", "It is your first time"
+TEST, CHANGED, FIRST = "This is a test.", "is off on", "It is your first time"
 FILE = "group-meeting.ics"
 MAIN_LINES = ("DTSTART", "SUMMARY", "UID", "SEQUENCE", "RECURRENCE-ID", "STATUS", "RRULE", "EXDATE", "TZID")
 

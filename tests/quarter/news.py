@@ -32,9 +32,10 @@ WAITS = timedelta(hours=40)
 OTHER_CLOCKS = "The clocks it goes by have changed."
 AHEAD = timedelta(days=14)
 """Of later meetings nobody need know yet."""
-SAID = re.compile(
-    r"\*\*(?P<group>[^*]+)\*\*(?::)? ?(?P<what>something has changed|has a new time|the meetings at this time)"
-)
+SEVERAL, OF_SERIES = "some things have changed", ("has a new time", "the meetings at this time")
+ONE = ("is off on", "is now on", "is on, as usual", "was moved, and is over")
+KNEW = "It was to be on"
+SAID = re.compile(rf"\*\*(?P<group>[^*]+)\*\*:? ?(?P<what>{'|'.join((SEVERAL, *OF_SERIES, *ONE))})")
 OFF, UNKNOWN = "off", "unknown"
 Belief = datetime | str
 
@@ -172,8 +173,13 @@ class Minds:
     def _words(self, letter: Received, told: list[tuple[Meeting, Belief]]) -> Iterator[str]:
         at = letter.at
         first, *lines = letter.text.split("\n")
-        if "something has changed" not in first:
+        said = SAID.match(first)
+        what = said["what"] if said is not None else ""
+        if what in OF_SERIES:
             yield from self._of_series(first, at, told)
+        elif what in ONE:
+            known = [line for line in lines if line.startswith(KNEW)]
+            yield from self._line(" ".join([*known, first]), at, told)
         for line in lines:
             if line.startswith("- and "):
                 self.aside |= self._all(at)
@@ -217,7 +223,7 @@ class Minds:
         if meeting is None:
             yield f"WRONG: no such meeting: {line}"
             return
-        claim: Belief = OFF if "off." in line else said[-1]
+        claim: Belief = OFF if "off." in line or "is off on" in line else said[-1]
         so = {meeting.standing(when).begins or OFF for when in (at, at - CLOSE)}
         if claim not in so:
             yield f"STALE: {meeting} is {_say(meeting.standing(at).begins or OFF)}, not {_say(claim)}"
