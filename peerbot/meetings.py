@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 
 from peerbot import cards, members
 from peerbot.access import SEATED
+from peerbot.clashes import require_free
 from peerbot.errors import CalledOff, MeetingOff, MeetingUnknown, NotMember, NotValid
 from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
@@ -128,7 +129,8 @@ async def move(
 async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Meeting:
     """Put a cancelled or moved meeting back to where its series has it, if that still lies ahead.
 
-    Raises NotAllowed, MeetingUnknown, CalledOff, or NotValid when its time has passed.
+    Raises NotAllowed, MeetingUnknown, CalledOff, or NotValid when its time has passed, or the group has another meeting
+    at that time by now.
     """
     meeting = await _locked(session, actor, meeting_id, now=now, over_too=True)
     if was_empty(meeting, now):
@@ -147,6 +149,7 @@ async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: dat
         was, meeting.moved_local = meeting.starts_at, None
         await _put(session, meeting, starts_at, series.minutes, now=now)
         await touch(session, meeting, now=now, tells=True, was=was)
+    await require_free(session, [meeting])
     return meeting
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards
+from peerbot.clashes import require_free
 from peerbot.errors import MeetingUnknown, NotValid
 from peerbot.making import LOCAL
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Series
@@ -288,11 +289,15 @@ async def skip(
 async def unskip(
     session: AsyncSession, actor: Actor, series_id: int, first: date, last: date, *, now: datetime
 ) -> list[Meeting]:
-    """Take a skip back, as far as its meetings still lie ahead; return them. Raises NotAllowed or MeetingUnknown."""
+    """Take a skip back, as far as its meetings still lie ahead; return them.
+
+    Raises NotAllowed, MeetingUnknown, or NotValid when the group has another meeting at the time of one by now.
+    """
     series, _group = await locked_series(session, actor, series_id)
     off = await future(session, series, now, state="cancelled")
     back = [meeting for meeting in off if _is_skip(meeting) and first <= _day_of(meeting) <= last]
     await all_planned_again(session, back, now=now)
+    await require_free(session, back)
     return back
 
 
@@ -304,7 +309,10 @@ async def end(session: AsyncSession, actor: Actor, series_id: int, *, now: datet
 
 
 async def go_on(session: AsyncSession, actor: Actor, series_id: int, *, now: datetime) -> Series:
-    """Take the end of a series back. Raises NotAllowed, MeetingUnknown, or NotValid when nothing of it lies ahead."""
+    """Take the end of a series back.
+
+    Raises NotAllowed, MeetingUnknown, or NotValid when nothing of it lies ahead, or the group meets then already.
+    """
     series, _group = await locked_series(session, actor, series_id, ended_too=True)
     if series.state == "ended":
         off = [each for each in await future(session, series, now, state="cancelled") if each.why == "ended"]
@@ -315,6 +323,7 @@ async def go_on(session: AsyncSession, actor: Actor, series_id: int, *, now: dat
         await _follow_zone(session, series, now=now)
         await all_planned_again(session, off, now=now)
         await make(session, [series], until=now + AHEAD, now=now)
+        await require_free(session, await future(session, series, now))
         await look_daily(session, series.guild_id, now=now)
     return series
 

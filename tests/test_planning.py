@@ -90,3 +90,44 @@ async def test_what_has_ended_is_listed_until_something_newer_takes_its_place(db
         await timetables.create(session, facilitator(), mondays, now=NOW)
         listed = await meetings.choices(session, facilitator(), ended_too=True, now=NOW)
         assert {view.state for view in listed} == {"planned"}
+
+
+@pytest.mark.both_databases
+async def test_what_is_taken_back_does_not_come_upon_what_has_taken_its_place(db: Database, group: Group) -> None:
+    by = facilitator()
+    async with db.begin() as session:
+        old = await timetables.create(session, by, tuesdays(group), now=NOW)
+        await timetables.end(session, by, old.series_id, now=NOW)
+        half_an_hour_later = replace(tuesdays(group), first=datetime(2026, 3, 3, 19))
+        new = await timetables.create(session, by, half_an_hour_later, now=NOW)
+        (next_one, *_later) = await meetings.choices(session, by, now=NOW)
+    with pytest.raises(NotValid) as refused:
+        async with db.begin() as session:
+            await timetables.go_on(session, by, old.series_id, now=NOW)
+    assert str(int(next_one.starts_at.timestamp())) in str(refused.value.text.params["when"])
+    async with db.begin() as session:
+        assert (await session.get_one(Series, old.series_id)).state == "ended", "nothing was changed"
+        await timetables.end(session, by, new.series_id, now=NOW)
+        assert (await timetables.go_on(session, by, old.series_id, now=NOW)).state == "active"
+
+
+async def test_one_meeting_that_is_taken_back_does_not_come_upon_another(db: Database, group: Group) -> None:
+    by, day = facilitator(), datetime(2026, 3, 3).date()
+    async with db.begin() as session:
+        made = await timetables.create(session, by, tuesdays(group), now=NOW)
+        first = (await meetings.choices(session, by, now=NOW))[0]
+        await timetables.skip(session, by, made.series_id, day, day, now=NOW)
+        instead = replace(tuesdays(group), rule=Rule("once"))
+        await timetables.create(session, by, instead, now=NOW)
+    for take_back in (
+        lambda session: timetables.unskip(session, by, made.series_id, day, day, now=NOW),
+        lambda session: meetings.undo(session, by, first.meeting_id, now=NOW),
+    ):
+        with pytest.raises(NotValid):
+            async with db.begin() as session:
+                await take_back(session)
+    async with db.begin() as session:
+        evening = datetime(2026, 3, 3, 21)
+        await meetings.move(session, by, first.meeting_id, evening, now=NOW)
+        with pytest.raises(NotValid):
+            await meetings.undo(session, by, first.meeting_id, now=NOW)
