@@ -13,6 +13,7 @@ from builders import (
     MAYA,
     OTHER_GUILD,
     actor,
+    details,
     facilitator,
     make_group,
     make_guild,
@@ -40,7 +41,7 @@ from lines import (
     wait,
 )
 
-from peerbot import directory, groups, seats, setup
+from peerbot import directory, groups, hello, seats, setup
 from peerbot.database import Database
 from peerbot.errors import (
     AgreementNeeded,
@@ -112,6 +113,23 @@ async def test_two_who_came_at_the_same_moment_stand_in_the_order_of_their_press
     await leave(db, group, SAM)
     await run_due(db)
     assert (await states(db, group))[LEO] == "offered"
+
+
+async def test_a_place_is_from_the_welcome_and_not_from_the_hello(db: Database, group: Group) -> None:
+    async with db.begin() as session:
+        await groups.edit(session, facilitator(), group.group_id, details(capacity=2, hello="yes"), now=NOON)
+        said = [
+            await hello.say(session, actor(user_id), group.group_id, agreed=AGREED, now=NOON) for user_id in (ANN, MAYA)
+        ]
+        for minutes, begun in enumerate(reversed(said)):
+            await hello.welcome(session, facilitator(), begun.task_id, now=NOON + timedelta(minutes=minutes))
+    places = [await place_of(db, user_id) for user_id in (MAYA, ANN)]
+    assert [place.number for place in places if place is not None] == [1, 2]
+    await leave(db, group, SAM)
+    with pytest.raises(InLine):
+        await ask(db, group, ANN)
+    await run_due(db)
+    assert await states(db, group) == {KIM: "active", MAYA: "offered", ANN: "waiting"}
 
 
 @pytest.mark.parametrize("waits", [False, True])

@@ -17,7 +17,7 @@ from lines import DAY, NOON, STEPS, TWO_DAYS, run_due, states, wait
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import departures, facilitators, groups, members, seats
+from peerbot import deliveries, departures, facilitators, groups, members, seats
 from peerbot.config import Settings
 from peerbot.database import Database, connect
 from peerbot.errors import PeerbotError
@@ -275,6 +275,22 @@ async def test_who_comes_and_goes_waits_for_their_groups_in_one_order_before_any
             free = await session.get(table, held, with_for_update={"skip_locked": True}, populate_existing=True)
             assert free is not None, f"{table.__tablename__} are free for whoever holds the first group"
     assert await later == "done"
+
+
+async def test_whoever_holds_the_group_keeps_nobody_from_writing_what_belongs_to_it(
+    db: Database, other: Database
+) -> None:
+    group = await full(db)
+
+    async def refers_to_it(session: AsyncSession, group_id: int) -> None:
+        await deliveries.plan(session, "x", "x", guild_id=GUILD, group_id=group_id, now=NOON)
+
+    for holds in (gives_up(HOLDER), OFFERS, leaves_server(FIRST)):
+        async with db.begin(wait=10) as session:
+            await holds(session, group.group_id)
+            writing = await begun(session, happens(other, group, refers_to_it))
+            assert writing.done(), "a row that refers to the group is no change of the group"
+        assert await writing == "done"
 
 
 @pytest.mark.parametrize(
