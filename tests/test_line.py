@@ -75,6 +75,10 @@ async def group(db: Database, guild: Guild) -> Group:
 
 
 async def test_whoever_waits_has_a_place_and_no_seat(db: Database, group: Group) -> None:
+    async with db.begin() as session:
+        other = await make_group(session, now=NOON, capacity=1, name="Friday", room_id=77)
+        await seat(session, other, SAM, now=NOON)
+    await wait(db, other, KIM, ANN, now=NOON - DAY)
     await wait(db, group, MAYA, LEO)
     assert await states(db, group) == {SAM: "active", KIM: "active", MAYA: "waiting", LEO: "waiting"}
     place = await place_of(db, LEO)

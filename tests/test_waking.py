@@ -61,6 +61,23 @@ async def test_it_wakes_by_itself_when_the_scheduler_is_dead(at_rest: Running, m
     await at_rest.courier.has_sent("soon")
 
 
+async def test_tidying_up_that_fails_stops_nothing(at_rest: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = asyncio.Event()
+
+    async def fails(*_: object, **__: object) -> int:
+        tried.set()
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(deliveries, "purge", fails)
+    monkeypatch.setattr(dispatcher, "FIRST_TIDY", timedelta())
+    at_rest.dispatcher.start(at_rest.courier)
+    async with asyncio.timeout(PATIENCE):
+        await tried.wait()
+    await at_rest.plan("soon", due_at=at_rest.clock.now() + timedelta(milliseconds=100))
+    await at_rest.plan("now")
+    await at_rest.courier.has_sent("soon")
+
+
 async def test_a_machine_clock_that_jumps_ahead_is_followed_and_nothing_goes_out_twice(
     at_rest: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
