@@ -21,6 +21,9 @@ from peerbot.rehearsal.world import World
 from tests.process import killing
 from tests.process.killing import Result, Yard
 
+LONGEST_BACK_OFF = 330.0
+"""Seconds after which whatever had to be tried often was tried once more: until then it is late, and not lost."""
+
 console = Console(stderr=True)
 Scene = Callable[[Yard], Awaitable[Result]]
 
@@ -105,6 +108,7 @@ async def _play(databases: Databases, engine: str, folder: Path, seed: str, scen
     offset = folder / "clock-offset"
     async with serve(World(Clock(offset))) as discord:
         yard = Yard(discord, settings.model_copy(update={"clock_offset_file": offset}), folder, seed)
+        yard.patience = LONGEST_BACK_OFF
         try:
             return await scene(yard)
         finally:

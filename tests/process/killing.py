@@ -113,6 +113,7 @@ class Yard:
         self.programs: list[Program] = []
         self.ended: list[Program] = []
         self.posted = 0
+        self.patience = DRAINED_WITHIN
         self._planned = 0
         self.accepted = 0
         self._watchers: list[Callable[[], None]] = []
@@ -219,7 +220,7 @@ class Yard:
 
     async def drained(self) -> None:
         """Wait until no delivery waits and none is under way."""
-        deadline = time.monotonic() + DRAINED_WITHIN
+        deadline = time.monotonic() + self.patience
         while await self._left() and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN)  # noqa: TID251 - the database tells nobody when it changes
 
