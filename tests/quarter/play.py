@@ -38,7 +38,7 @@ THREADS = Bit.CREATE_PRIVATE_THREADS | Bit.CREATE_PUBLIC_THREADS | Bit.SEND_MESS
 NEEDED = int(BASICS | Bit.MANAGE_CHANNELS | Bit.MANAGE_ROLES | THREADS)
 USUAL = int(BASICS | Bit.USE_APPLICATION_COMMANDS | Bit.SEND_MESSAGES_IN_THREADS)
 AGREED = "1.1"
-TOGETHER = timedelta(seconds=5)
+TOGETHER = timedelta(seconds=12)
 """What is due within so short a time is let go at once, to play faster."""
 ROUTES = (
     ("POST", "/channels/{}/messages"), ("GET", "/channels/{}/messages"), ("PATCH", "/channels/{}/messages/{}"),

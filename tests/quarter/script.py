@@ -29,6 +29,8 @@ ELSEWHERE = {
 CHOICES = ((1440,), (60,), (10,), (60, 10), (60, 10), (1440, 60), (1440, 60, 10), (1440, 60, 10), ())
 WAYS = ("dm", "dm", "dm", "thread", "thread", "none")
 ZERO, MINUTE, HOUR, DAY = timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+LISTED = timedelta(days=13)
+"""Meetings within so many days can be chosen, whatever changed lately."""
 LONG = 6
 """In so many weeks a server surely moves."""
 QUIET = timedelta(minutes=30)
@@ -225,10 +227,11 @@ class _Writer:
                 return Action(at, "end", group, host) if self.drawn.random() < 0.5 and self._coming(group, at) else None
 
     def _coming(self, group: int, at: datetime) -> list[Meeting]:
-        """Return the next two meetings, on or off, of the series that goes on."""
+        """Return the next two meetings, on or off, of the series that goes on; the second if it is surely listed."""
         series = self.truth.active(group)
         soon = at + timedelta(seconds=15)
         found = [each for each in series.meetings if each.usual > soon][:2] if series else []
+        found = [each for number, each in enumerate(found) if number == 0 or each.usual < at + LISTED]
         return [each for each in found if each.now.place > soon]
 
     def _disturb(self, what: What, meeting: Meeting, at: datetime, host: str) -> Action | None:
