@@ -244,6 +244,9 @@ class _Writer:
         to = self._elsewhere(meeting, at) if what == "move" else None
         return Action(at, what, meeting.group, host, original=meeting.original, to=to)
 
+    def _is_on(self, meeting: Meeting, at: datetime) -> bool:
+        return not meeting.now.why_off and min(meeting.now.place, meeting.usual) > at + MINUTE
+
     def _elsewhere(self, meeting: Meeting, at: datetime) -> datetime:
         """Return another wall time, at which no series meets."""
         zone = self.truth.zone_at(at)
@@ -263,6 +266,12 @@ class _Writer:
 
     def _answer(self, what: What, group: int, at: datetime, coming: list[Meeting]) -> Action | None:
         who, on = self._member(group, at), [each for each in coming if not each.now.why_off]
+        if who and on and what == "cant" and self.drawn.random() < 0.5:  # then something becomes of that meeting
+            then: What = self.drawn.choice(("cancel", "move"))
+            wait, host = self.drawn.uniform(0.2, 20) * HOUR, self.script.facilitators[group]
+            self._at(
+                at + wait, lambda later: self._disturb(then, on[0], later, host) if self._is_on(on[0], later) else None
+            )
         return Action(at, what, group, who, original=on[0].original) if who and on else None
 
     def _member(self, group: int, at: datetime) -> str | None:
@@ -297,6 +306,9 @@ class _Writer:
         short = self.drawn.uniform(0.2, 30) * HOUR if self.drawn.random() < 0.5 else self.drawn.uniform(1, 9) * DAY
         match what:
             case "pause":
+                coming = self._coming(group, at)
+                if coming and self.drawn.random() < 0.6:  # over a meeting
+                    short = max(coming[0].now.place - at, ZERO) + self.drawn.uniform(0.5, 30) * HOUR
                 self._at(at + short, lambda later: self._resume(group, later, who))
             case "goes away":
                 # A seat that is lost while peerbot is stopped, and asked for by then, is a matter of chance.
