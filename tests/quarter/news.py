@@ -29,7 +29,7 @@ from tests.quarter.walls import moments, morning_after
 UNDO, NEAR = MINUTE, 30 * MINUTE
 WAITS = timedelta(hours=40)
 """A letter waits for a morning, and perhaps for peerbot and for Discord, mostly not so long."""
-OTHER_CLOCKS = "The clocks it goes by have changed."
+OTHER_CLOCKS = "clocks it goes by have changed"
 AHEAD = timedelta(days=14)
 """Of later meetings nobody need know yet."""
 SEVERAL, OF_SERIES = "some things have changed", ("has a new time", "the meetings at this time")
@@ -191,6 +191,9 @@ class Minds:
                     yield f"STALE: the next date is not {_say(next_at)}"
             elif "no next date" in line and self.truth.next_of(self.group, at) is not None:
                 yield "STALE: there is a next date"
+        if OTHER_CLOCKS in letter.text and told:  # whoever reads it knows it of all of the series
+            number = told[0][0].series
+            self.aside |= {each: so for each, so in self._all(at).items() if each.series == number}
 
     def _could_wait(self, at: datetime, meant: list[Meeting]) -> bool:
         morning = min(morning_after(at, self.truth.zone_of(self.who, when)) for when in (at, at - CLOSE))
@@ -238,8 +241,6 @@ class Minds:
         if at < since + UNDO - timedelta(seconds=2) and not near:
             yield f"EARLY: {meeting} was changed only at {since:%H:%M:%S}"
         told.append((meeting, claim))
-        if OTHER_CLOCKS in line:  # whoever reads it knows it of all
-            self.aside |= {each: so for each, so in self._all(at).items() if each.series == meeting.series}
         self._goes_on(meeting, at, claim)
 
     def _all(self, at: datetime) -> dict[Meeting, Belief]:
