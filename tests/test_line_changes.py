@@ -277,6 +277,18 @@ async def test_whoever_comes_back_is_offered_the_seat_that_nobody_took(db: Datab
     assert (await states(db, group))[MAYA] == "offered"
 
 
+async def test_whoever_left_with_an_offer_and_comes_back_is_offered_the_seat_anew(db: Database, group: Group) -> None:
+    await wait(db, group, MAYA)
+    await leave(db, group, SAM)
+    await run_due(db)
+    await leaves_server(db, MAYA)
+    await run_due(db)
+    async with db.begin() as session:
+        await departures.come_back(session, GUILD, MAYA, now=NOON + HOUR)
+    [said] = await run_due(db, NOON + HOUR)
+    assert said.until == NOON + HOUR + TWO_DAYS, "leaving was no answer"
+
+
 @pytest.mark.both_databases
 async def test_a_place_in_line_lapses_with_everything_else_after_seven_days(db: Database, group: Group) -> None:
     await wait(db, group, MAYA, LEO)
