@@ -15,13 +15,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import and_, func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, meetings, reach
+from peerbot import deliveries, meetings, reach, timetables
 from peerbot.deliveries import CANCELLED, LEASED, PENDING, Planned, Priority
 from peerbot.meetings import CANT, MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response, Series
 from peerbot.quiet import after_quiet
 from peerbot.recurrence import Rule, instant, occurrences
-from peerbot.series import PLACE, WAS, known, parse, place_of, standing
+from peerbot.rights import Actor
+from peerbot.series import AT_ONCE, PLACE, WAS, known, parse, place_of, standing
+from peerbot.timetables import Plan
 from peerbot.types import KEEPS_KEY
 
 NEWS, NEWS_NOW = "meetings.news", "meetings.news_now"
@@ -121,7 +123,25 @@ class _About:
         return cls({int(meeting_id, 36): knew + whither for meeting_id, knew, whither in parts}, int(more), place)
 
 
+@dataclass(frozen=True)
+class Hearing:
+    """How many people would be told of a change, and whether at once."""
+
+    people: int
+    at_once: bool
+
+
 # who is told
+
+
+async def hearing(session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, now: datetime) -> Hearing:
+    """Return who would be told if a plan took the place of a series. Raises NotAllowed, MeetingUnknown or NotValid."""
+    series, group = await timetables.locked_series(session, actor, series_id)
+    several = await timetables.concerned(session, series, group, plan, now=now)
+    if not several:
+        return Hearing(0, at_once=False)
+    readers = await _readers(session, group, [meeting.meeting_id for meeting in several])
+    return Hearing(len(readers), at_once=several[0].starts_at - now < AT_ONCE)
 
 
 async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None:

@@ -302,7 +302,7 @@ async def _plan_telling(
 
 async def placed(session: AsyncSession, series: Series, was: str, *, now: datetime) -> None:
     """Have people told that a series takes place elsewhere than before (`was`), unless they know of no other place."""
-    where, several = place_of(series), await _to_come(session, series, now)
+    where, several = place_of(series), await to_come(session, series, now)
     if where == was or not several:
         return
     for meeting in several:
@@ -313,7 +313,7 @@ async def placed(session: AsyncSession, series: Series, was: str, *, now: dateti
     await _plan_telling(session, several, now=now)
 
 
-async def _to_come(session: AsyncSession, series: Series, now: datetime) -> Sequence[Meeting]:
+async def to_come(session: AsyncSession, series: Series, now: datetime) -> Sequence[Meeting]:
     """Return the meetings of a series to which people come, also one that has begun; if all are off, those."""
     ahead = select(Meeting).where(Meeting.series_id == series.series_id, Meeting.ends_at > now, Meeting.state != "over")
     found = (await session.scalars(ahead.order_by(Meeting.starts_at))).all()
@@ -322,8 +322,12 @@ async def _to_come(session: AsyncSession, series: Series, now: datetime) -> Sequ
 
 def place_of(series: Series) -> str:
     """Return where a series takes place, as `told` and the keys of letters know it: in three letters."""
-    digest = blake2b(f"{series.channel_id} {series.link}".encode(), digest_size=3).digest()
-    return urlsafe_b64encode(digest).decode()[:3]
+    return place_code(series.channel_id, series.link)
+
+
+def place_code(channel_id: int | None, link: str) -> str:
+    """Return the letters for a place."""
+    return urlsafe_b64encode(blake2b(f"{channel_id} {link}".encode(), digest_size=3).digest()).decode()[:3]
 
 
 async def plan_turns(session: AsyncSession, several: Sequence[Meeting], *, now: datetime) -> None:

@@ -32,9 +32,11 @@ from peerbot.series import (
     look_daily,
     make,
     parse,
+    place_code,
     place_of,
     placed,
     recompute,
+    to_come,
     touch_all,
     tz_version,
 )
@@ -162,19 +164,25 @@ async def plan_of(session: AsyncSession, actor: Actor, series_id: int, *, now: d
     )  # fmt: skip
 
 
-async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, now: datetime) -> Series:
+async def change(
+    session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, version: int | None = None, now: datetime
+) -> Series:
     """Change all coming meetings of a series; return the series that holds them, a new one where the time changes.
 
     What was answered to a time that is no longer true is not carried over; days that are skipped stay so. With another
-    place answers are kept, and people are told; of another length or topic nobody is told. Raises like `look`, or
-    MeetingUnknown.
+    place answers are kept, and people are told; of another length or topic nobody is told. `version` is of the series
+    that the actor has seen. Raises like `look`, or MeetingUnknown, or NotValid when somebody else changed it.
     """
     series, group = await locked_series(session, actor, series_id)
     if plan.group_id != series.group_id:
         raise MeetingUnknown
+    if version is not None and series.version != version:
+        new = (plan.minutes, channel_of(plan, group), plan.link, plan.topic)
+        if new == (series.minutes, series.channel_id, series.link, series.topic):
+            return series
+        raise NotValid(_("Somebody changed these meetings meanwhile. I changed nothing. /meeting list shows them."))
     await _follow_zone(session, series, now=now)
-    keeps_time = (series.rule, series.first_local) == (plan.rule.text(), plan.first.strftime(LOCAL))
-    if not keeps_time and not _comes_then(series, plan, _coming(plan, series.zone, now, 1)[0].local, now):
+    if not _keeps_time(series, plan, now):
         off = {_day_of(each): each for each in await future(session, series, now, state="cancelled") if _is_skip(each)}
         await end_series(session, series, now=now, why="ended")
         made = await _store(session, group, plan, now=now)
@@ -183,7 +191,7 @@ async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan
     ends_otherwise, was = series.rule != plan.rule.text(), place_of(series)
     series.rule = plan.rule.text()
     series.minutes, series.link, series.topic = plan.minutes, plan.link, plan.topic
-    series.channel_id = _channel_of(plan, group)
+    series.channel_id = channel_of(plan, group)
     series.version += 1
     ahead = await future(session, series, now)
     for meeting in ahead:
@@ -199,6 +207,19 @@ async def change(session: AsyncSession, actor: Actor, series_id: int, plan: Plan
     return series
 
 
+async def concerned(session: AsyncSession, series: Series, group: Group, plan: Plan, *, now: datetime) -> list[Meeting]:
+    """Return the meetings of which people are told if a plan takes the place of a series: of their time or place."""
+    ahead = await future(session, series, now)
+    if not _keeps_time(series, plan, now):
+        return ahead
+    if place_code(channel_of(plan, group), plan.link) != place_of(series):
+        return list(await to_come(session, series, now))
+    if series.rule == plan.rule.text():
+        return []
+    off, on = await _ending(session, series, plan.rule.until, now)
+    return off + on
+
+
 async def _redraw_begun(session: AsyncSession, series: Series, *, now: datetime) -> None:
     """Have the card of a meeting that goes on show the new place: people may be waiting at the old one."""
     begun = select(Meeting.meeting_id).where(
@@ -212,8 +233,11 @@ async def _redraw_begun(session: AsyncSession, series: Series, *, now: datetime)
         await cards.mark(session, series.guild_id, *shown, now=now)
 
 
-def _comes_then(series: Series, plan: Plan, next_local: datetime, now: datetime) -> bool:
+def _keeps_time(series: Series, plan: Plan, now: datetime) -> bool:
     """Return whether a series already comes when a plan does; when it ends may differ."""
+    if (series.rule, series.first_local) == (plan.rule.text(), plan.first.strftime(LOCAL)):
+        return True
+    next_local = _coming(plan, series.zone, now, 1)[0].local
     mine = replace(Rule.parse(series.rule), until=None)
     if mine != replace(plan.rule, until=None):
         return False
@@ -223,17 +247,21 @@ def _comes_then(series: Series, plan: Plan, next_local: datetime, now: datetime)
 
 async def _end_at(session: AsyncSession, series: Series, until: date | None, *, now: datetime) -> None:
     """Let a series end with another day: meetings after it are off, those before it are on."""
-    last = until or date.max
-    after = [each for each in await future(session, series, now) if parse(each.original_local).date() > last]
-    before = [
-        each
-        for each in await future(session, series, now, state="cancelled")
-        if each.why == "ended" and parse(each.original_local).date() <= last
-    ]
+    after, before = await _ending(session, series, until, now)
     await all_cancelled(session, after, "ended", now=now)
     await all_planned_again(session, before, now=now)
     series.made_until = now
     await make(session, [series], until=now + AHEAD, now=now)
+
+
+async def _ending(
+    session: AsyncSession, series: Series, until: date | None, now: datetime
+) -> tuple[list[Meeting], list[Meeting]]:
+    """Return the meetings of a series that are off when it ends with a day, and those that are on again."""
+    last = until or date.max
+    after = [each for each in await future(session, series, now) if parse(each.original_local).date() > last]
+    off = await future(session, series, now, state="cancelled")
+    return after, [each for each in off if each.why == "ended" and parse(each.original_local).date() <= last]
 
 
 async def _skip_again(session: AsyncSession, series: Series, off: dict[date, Meeting], *, now: datetime) -> None:
@@ -343,7 +371,7 @@ async def _store(session: AsyncSession, group: Group, plan: Plan, *, now: dateti
     _coming(plan, guild.time_zone, now, 1)
     series = Series(
         guild_id=group.guild_id, group_id=group.group_id, rule=plan.rule.text(), first_local=plan.first.strftime(LOCAL),
-        zone=guild.time_zone, minutes=plan.minutes, channel_id=_channel_of(plan, group), link=plan.link,
+        zone=guild.time_zone, minutes=plan.minutes, channel_id=channel_of(plan, group), link=plan.link,
         topic=plan.topic, made_until=now, tz_version=tz_version(guild.time_zone), created_at=now,
     )  # fmt: skip
     session.add(series)
@@ -355,7 +383,7 @@ async def _store(session: AsyncSession, group: Group, plan: Plan, *, now: dateti
     return series
 
 
-def _channel_of(plan: Plan, group: Group) -> int | None:
+def channel_of(plan: Plan, group: Group) -> int | None:
     """Return the channel of a plan, if it is another one than the group's room, which need not be named."""
     return plan.channel_id if plan.channel_id != group.room_id else None
 

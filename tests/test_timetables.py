@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from builders import GUILD, OTHER_GUILD, actor, facilitator, make_guild, owner
@@ -117,13 +118,20 @@ async def test_what_does_not_concern_the_time_keeps_the_meetings(db: Database, g
         made = await tuesdays(session)
         ids = [each.meeting_id for each in await meetings_of(session)]
         # As the desk fills the form: the plan begins with the next meeting.
-        other = plan(made.group_id, minutes="90", topic="Sleep", link="https://a.org/x", channel_id=5)
-        same = await timetables.change(session, facilitator(), made.series_id, other, now=NOW)
-        assert same.series_id == made.series_id
+        words: dict[str, Any] = {"minutes": "90", "topic": "Sleep"}
+        old, seen = plan(made.group_id, **words), made.version
+        await timetables.change(session, facilitator(), made.series_id, old, version=seen, now=NOW)
+        assert not await pending(session, series.TELL), "nobody is written to about a topic"
+        other = plan(made.group_id, link="https://a.org/x", channel_id=5, **words)
+        with pytest.raises(NotValid):
+            await timetables.change(session, facilitator(), made.series_id, other, version=seen, now=NOW)
+        same = await timetables.change(session, facilitator(), made.series_id, other, version=seen + 1, now=NOW)
+        await timetables.change(session, facilitator(), made.series_id, other, version=seen + 1, now=NOW)
+        assert (same.series_id, same.version) == (made.series_id, seen + 2), "twice is once"
         assert (same.minutes, same.topic, same.link, same.channel_id) == (90, "Sleep", "https://a.org/x", 5)
         assert [each.meeting_id for each in await meetings_of(session)] == ids
         assert {each.ends_at - each.starts_at for each in await meetings_of(session)} == {timedelta(minutes=90)}
-        assert not await pending(session, series.TELL), "nobody is written to about a topic"
+        assert len(await pending(session, series.TELL)) == 1
 
 
 @pytest.mark.parametrize("rule", [TUESDAYS, Rule("once")])

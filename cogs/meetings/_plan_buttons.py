@@ -10,6 +10,8 @@ from peerbot.text import _
 
 SUCCESS, DANGER = discord.ButtonStyle.success, discord.ButtonStyle.danger
 DAY = r"\d{8}"
+DETAILS = rf"{ROW_ID}\.\d{{1,3}}\.\d{{1,19}}\.\d{{1,9}}"
+"""A series, minutes, a channel or 0, and which change of the series was seen; topic and link are in the card."""
 PAGE = rf"\d{{1,3}}\.{ROW_ID}"
 
 
@@ -89,6 +91,18 @@ class ChangeAllButton(PersistentButton, verb="meetings:change-all", label=_("Cha
 
 class DetailsButton(PersistentButton, verb="meetings:details", label=_("Length, place, topic")):
     """Open the form with what does not concern the time of a series."""
+
+    defers = False
+
+
+class DetailsSureButton(
+    PersistentButton, verb="meetings:details-sure", label=_("Yes, change it"), state=DETAILS, style=SUCCESS
+):
+    """Change length, place and topic to what the card shows."""
+
+
+class RedetailButton(PersistentButton, verb="meetings:redetail", label=_("Change"), state=DETAILS):
+    """Open the form with the length, place and topic that the card shows."""
 
     defers = False
 

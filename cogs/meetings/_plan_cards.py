@@ -20,6 +20,8 @@ from cogs.meetings import _words as words
 from cogs.meetings._codes import Draft, local_code
 from peerbot import times
 from peerbot.meetings import MeetingView
+from peerbot.models import Series
+from peerbot.news import Hearing
 from peerbot.recurrence import Rule, clock_change_between, day_of_change, instant, kind_of
 from peerbot.series import AT_ONCE
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, harmless, n_, timestamp
@@ -30,8 +32,19 @@ PAGE = 6
 """Meetings on one page of the list: each has a button of its own, and Discord takes 40 components."""
 
 
-def echo_card(plan: Plan, preview: Preview, instead_of: int, reader: Reader, *, place_gone: bool = False) -> Card:
-    """Return what a plan would come to, to be confirmed or changed; its channel may be gone meanwhile."""
+def echo_card(
+    plan: Plan,
+    preview: Preview,
+    instead_of: int,
+    reader: Reader,
+    *,
+    heard: Hearing | None = None,
+    place_gone: bool = False,
+) -> Card:
+    """Return what a plan would come to, to be confirmed or changed; its channel may be gone meanwhile.
+
+    `heard` says who would be told, where it takes the place of another.
+    """
     say, zone = reader.say, preview.zone
     first, *later = preview.next
     lines = [
@@ -48,10 +61,11 @@ def echo_card(plan: Plan, preview: Preview, instead_of: int, reader: Reader, *, 
         lines.append(say(_("Look: the channel that it had is gone.")))
     card = Card().boxed().text("\n".join(lines))
     _add_place(card, plan, reader)
+    ask = _("Nothing is kept yet. Is this right?")
     if instead_of:
         ask = _("Nothing is changed yet. These take the place of the old ones. Is this right?")
-    else:
-        ask = _("Nothing is kept yet. Is this right?")
+    if heard is not None:
+        card.text(say(hearing(heard)))
     state = Draft.of(plan, instead_of).code()
     label = _("Yes, change it") if instead_of else None
     return card.text(say(ask)).row(
@@ -59,6 +73,48 @@ def echo_card(plan: Plan, preview: Preview, instead_of: int, reader: Reader, *, 
         buttons.ReplanButton(state, reader),
         buttons.DropButton(0, reader),
     )
+
+
+def details_card(series: Series, group_name: str, plan: Plan, heard: Hearing, reader: Reader) -> Card:
+    """Return what another length, place or topic of a series comes to, to be confirmed or changed."""
+    say = reader.say
+    lines = [say(_("## Change {group}?", group=group_name))]
+    if plan.minutes != series.minutes:
+        new, old = times.length(plan.minutes), times.length(series.minutes)
+        lines.append(say(_("Length: {new} (now {old})", new=new, old=old)))
+    where, place = (series.channel_id, series.link != ""), (plan.channel_id, plan.link != "")
+    if where != place or series.link != plan.link:
+        lines.append(say(_("Where: {new} (now {old})", new=_place(*place), old=_place(*where, before=True))))
+    if plan.topic != series.topic:
+        old = _("{topic}", topic=series.topic) if series.topic else _("none")
+        lines.append(
+            say(_("Topic: the one below (now {old})", old=old) if plan.topic else _("No topic (now {old})", old=old))
+        )
+    card = Card().boxed().text("\n".join(lines))
+    if plan.link:
+        card.text(say(_("Link. Members see it shortly before the start:"))).text(harmless(plan.link), mark=LINK)
+    if plan.topic:
+        card.text(say(_("Topic:"))).text(harmless(plan.topic), mark=TOPIC)
+    ask = _("The times stay. Nothing is changed yet. Is this right?")
+    state = f"{series.series_id}.{plan.minutes}.{plan.channel_id or 0}.{series.version}"
+    return card.text(f"{say(hearing(heard))}\n{say(ask)}").row(
+        buttons.DetailsSureButton(state, reader), buttons.RedetailButton(state, reader), buttons.DropButton(0, reader)
+    )
+
+
+def _place(channel_id: int | None, has_link: bool, *, before: bool = False) -> Text:  # noqa: FBT001 - of one pair
+    if has_link:
+        return _("a link") if before else _("the link below")
+    if channel_id is not None:
+        return _("{channel}", channel=channel_mention(channel_id))
+    return _("the group's room")
+
+
+def hearing(heard: Hearing) -> Text:
+    """Say whether and how many people are told of a change."""
+    if not heard.people:
+        return _("Nobody gets a message about it. The cards show it.")
+    return n_("I tell {n} person what changes.", "I tell {n} people what changes.", heard.people)
 
 
 def refused_card(problem: Text, draft: Draft, typed: str, link: str, reader: Reader) -> Card:
@@ -93,9 +149,17 @@ def unharmed(shown: str) -> str:
 
 
 def scheduled_card(
-    opening: Text, group_name: str, rule: Rule, reader: Reader, *, first: datetime | None, series_id: int, zone: str
+    opening: Text,
+    group_name: str,
+    rule: Rule,
+    reader: Reader,
+    *,
+    first: datetime | None,
+    series_id: int,
+    zone: str,
+    heard: Hearing | None = None,
 ) -> Card:
-    """Return what is scheduled now."""
+    """Return what is scheduled now; `heard` says who is told that it has changed."""
     lines = [
         reader.say(opening),
         reader.say(_("**{group}**: {repeats}", group=group_name, repeats=words.repeats(rule, reader))),
@@ -103,6 +167,9 @@ def scheduled_card(
     if first is not None:
         lines.append(reader.say(_("Next: {when}", when=times.when(first, zone, reader))))
     lines.append(reader.say(_("Members see it in the group's room. I remind those who want it.")))
+    if heard is not None and heard.people:
+        soon = _("I tell its members in a minute. If you change it back before, nobody hears of it.")
+        lines.append(reader.say(_("I tell its members now.") if heard.at_once else soon))
     card = Card().boxed().text("\n".join(lines))
     return card.row(buttons.DetailsButton(series_id, reader), buttons.MeetingsButton("0.0", reader))
 

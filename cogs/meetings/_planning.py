@@ -17,9 +17,10 @@ from cogs.meetings import _forms as forms
 from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _plan_cards as cards
 from cogs.meetings._codes import STATE, CodeRefused, Draft
-from peerbot import directory, phrases, timetables
+from peerbot import directory, news, phrases, timetables
 from peerbot.errors import MeetingUnknown, NotValid, PeerbotError
 from peerbot.models import Series
+from peerbot.news import Hearing
 from peerbot.phrases import PhraseRefused
 from peerbot.recurrence import occurrences
 from peerbot.rights import Actor, guild_of
@@ -75,9 +76,12 @@ async def read_form(answer: Answer, state: str, filled: Filled) -> None:
 
 async def _echo(answer: Answer, plan: Plan, instead_of: int, *, place_gone: bool = False) -> None:
     bot = answer.bot
+    now, heard = bot.clock.now(), None
     async with bot.db.begin() as session:
-        preview = await timetables.look(session, answer.actor, plan, now=bot.clock.now(), instead_of=instead_of)
-    await answer.show(cards.echo_card(plan, preview, instead_of, answer.reader, place_gone=place_gone))
+        preview = await timetables.look(session, answer.actor, plan, now=now, instead_of=instead_of)
+        if instead_of:
+            heard = await news.hearing(session, answer.actor, instead_of, plan, now=now)
+    await answer.show(cards.echo_card(plan, preview, instead_of, answer.reader, heard=heard, place_gone=place_gone))
 
 
 @buttons.ScheduleButton.pressed
@@ -89,26 +93,30 @@ async def schedule(answer: Answer, state: str) -> None:
     plan = _whole(draft, topic, link)
     if not _is_place(answer, draft.channel_id):
         raise NotValid(_("The channel is gone. Nothing was changed. Press *Change* to go on without it."))
+    heard = None
     async with bot.db.begin() as session:
         if draft.instead_of:
-            series = await _changed(session, actor, draft.instead_of, plan, now)
+            series, heard = await _changed(session, actor, draft.instead_of, plan, now)
             opening = _("## It is changed")
         else:
             series = await timetables.create(session, actor, plan, now=now)
             opening = _("## It is scheduled") if series.created_at == now else _("## It stands already")
         group = await directory.view(session, actor.guild_id, plan.group_id)
-    await _show_series(answer, opening, group.name, plan, series)
+    await _show_series(answer, opening, group.name, plan, series, heard=heard)
 
 
-async def _changed(session: Any, actor: Actor, series_id: int, plan: Plan, now: datetime) -> Series:
-    """Change a series; where that was done already, as by the first of two presses, return what stands."""
+async def _changed(
+    session: Any, actor: Actor, series_id: int, plan: Plan, now: datetime
+) -> tuple[Series, Hearing | None]:
+    """Change a series, with who is told; where that was done already, as by the first of two presses, what stands."""
     try:
-        return await timetables.change(session, actor, series_id, plan, now=now)
+        heard = await news.hearing(session, actor, series_id, plan, now=now)
+        return await timetables.change(session, actor, series_id, plan, now=now), heard
     except MeetingUnknown:
         series = await timetables.standing(session, actor, plan)
         if series is None:
             raise
-        return series
+        return series, None
 
 
 @buttons.DropButton.pressed
@@ -143,28 +151,76 @@ async def ask_details(answer: Answer, state: str) -> None:
 
 
 @submits("meetings:details", state=ROW_ID, opens=_open_details_form)
-async def change_details(answer: Answer, state: str, filled: Filled) -> None:
-    """Change length, place, link and topic; the times stay."""
+async def show_details(answer: Answer, state: str, filled: Filled) -> None:
+    """Show what another length, place, link and topic come to."""
     bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
     channel_id = filled.id("channel")
     _require_place(answer, channel_id)
     async with bot.db.begin() as session:
         plan = await timetables.plan_of(session, actor, int(state), now=now)
-        changed = Plan.checked(
-            group_id=plan.group_id, first=plan.first, rule=plan.rule, minutes=filled.text("minutes"),
-            channel_id=channel_id or None, link=filled.text("link"), topic=filled.text("topic"),
-        )  # fmt: skip
-        series = await timetables.change(session, actor, int(state), changed, now=now)
+        new = _detailed(plan, filled.text("minutes"), channel_id, filled.text("topic"), filled.text("link"))
+        series, group = await timetables.locked_series(session, actor, int(state))
+        new = replace(new, channel_id=timetables.channel_of(new, group))
+        heard = await news.hearing(session, actor, int(state), new, now=now)
+    if new == plan:
+        same = answer.say(_("It is like that already. Nothing was changed."))
+        await answer.show(cards.done_card([same], answer.reader, buttons.DetailsButton(state, answer.reader)))
+        return
+    await answer.show(cards.details_card(series, group.name, new, heard, answer.reader))
+
+
+@buttons.RedetailButton.pressed
+async def ask_details_again(answer: Answer, state: str) -> None:
+    """Open the form with what the card shows."""
+    series_id, minutes, channel_id, _version = map(int, state.split("."))
+    topic, link = cards.carried(answer.interaction.message)
+    async with answer.bot.db.begin() as session:
+        plan = await timetables.plan_of(session, answer.actor, series_id, now=answer.bot.clock.now())
+    channel_id = channel_id if _is_place(answer, channel_id) else 0
+    await answer.ask(
+        forms.details_form(answer.reader, series_id, _detailed(plan, str(minutes), channel_id, topic, link))
+    )
+
+
+@buttons.DetailsSureButton.pressed
+async def change_details(answer: Answer, state: str) -> None:
+    """Change length, place, link and topic, if nobody else has changed the series; the times stay."""
+    bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
+    series_id, minutes, channel_id, version = map(int, state.split("."))
+    topic, link = cards.carried(answer.interaction.message)
+    _require_place(answer, channel_id)
+    async with bot.db.begin() as session:
+        plan = await timetables.plan_of(session, actor, series_id, now=now)
+        new = _detailed(plan, str(minutes), channel_id, topic, link)
+        heard = await news.hearing(session, actor, series_id, new, now=now)
+        series = await timetables.change(session, actor, series_id, new, version=version, now=now)
         group = await directory.view(session, actor.guild_id, plan.group_id)
-    await _show_series(answer, _("## It is changed"), group.name, changed, series)
+    await _show_series(answer, _("## It is changed"), group.name, new, series, heard=heard)
 
 
-async def _show_series(answer: Answer, opening: Text, group_name: str, plan: Plan, series: Series) -> None:
+def _detailed(plan: Plan, minutes: str, channel_id: int, topic: str, link: str) -> Plan:
+    """Return a plan with another length, place and topic. Raises NotValid."""
+    return Plan.checked(
+        group_id=plan.group_id, first=plan.first, rule=plan.rule, minutes=minutes, channel_id=channel_id or None,
+        link=link, topic=topic,
+    )  # fmt: skip
+
+
+async def _show_series(
+    answer: Answer, opening: Text, group_name: str, plan: Plan, series: Series, *, heard: Hearing | None
+) -> None:
     coming = occurrences(plan.rule, plan.first, series.zone, after=answer.bot.clock.now(), limit=1)
     first = coming[0].at if coming else None
     await answer.show(
         cards.scheduled_card(
-            opening, group_name, plan.rule, answer.reader, first=first, series_id=series.series_id, zone=series.zone
+            opening,
+            group_name,
+            plan.rule,
+            answer.reader,
+            first=first,
+            series_id=series.series_id,
+            zone=series.zone,
+            heard=heard,
         )
     )
 

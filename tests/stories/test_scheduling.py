@@ -297,6 +297,7 @@ async def test_all_meetings_from_now_on_change(stage: Stage) -> None:
     assert values(opened)["When is the first one?"] == "mar 4 2027 6:30 pm"
     card = await form(opened).send({"When is the first one?": "mar 8 7 pm", "How often?": "Every week"})
     assert "Nothing is changed yet. These take the place of the old ones." in card
+    assert "I tell 1 person what changes." in card
     assert "Look:" not in card
     button = card.button("Yes, change it")["custom_id"]  # type: ignore[attr-defined]
     done = await stage.ana.press(card, "Yes, change it")
@@ -329,7 +330,8 @@ async def test_a_place_that_is_gone_is_said_and_left_out(stage: Stage) -> None:
     stand = stage.guild.add_channel("Stand", wire.STAGE)
     await stage.world.settle()
     opened = await stage.ana.press(done, "Length, place, topic")
-    done = await form(opened).send({"Where?": [stand], "How long?": "45 minutes", "Topic": "Rest"})
+    card = await form(opened).send({"Where?": [stand], "How long?": "45 minutes", "Topic": "Rest"})
+    done = await stage.ana.press(card, "Yes, change it")
     assert "It is changed" in done
     (series,) = await all_series(stage)
     assert (series.channel_id, series.minutes, series.topic) == (int(stand["id"]), 45, "Rest")
@@ -339,6 +341,47 @@ async def test_a_place_that_is_gone_is_said_and_left_out(stage: Stage) -> None:
     assert form(opened).fields["Where?"].component.get("default_values", []) == []
     changed = await stage.ana.press(await card_of(stage, "/meeting change"), "Change all from now on")
     assert "Where: in the group's room" in await form(changed).send({})
+
+
+async def test_another_length_or_place_is_shown_with_who_is_told_and_kept_when_it_is_confirmed(stage: Stage) -> None:
+    voice = stage.guild.add_channel("Voice", wire.VOICE)
+    done = await planned(stage)
+    opened = await stage.ana.press(done, "Length, place, topic")
+    card = await form(opened).send({"How long?": "90 minutes", "Topic": HOSTILE})
+    assert "Length: 90 minutes (now 1 hour)" in card
+    assert "Where:" not in card
+    assert "Nobody gets a message about it. The cards show it." in card
+    assert "The times stay. Nothing is changed yet. Is this right?" in card
+    opened = await stage.ana.press(card, "Change")
+    assert (values(opened)["How long?"], values(opened)["Topic"]) == (["90 minutes"], HOSTILE)
+    card = await form(opened).send({"Where?": [voice], "Topic": HOSTILE})
+    assert f"Where: <#{voice['id']}> (now the group's room)" in card
+    assert "I tell 1 person what changes." in card
+    (series,) = await all_series(stage)
+    assert (series.minutes, series.channel_id, series.topic) == (60, None, "")
+    button = card.button("Yes, change it")["custom_id"]  # type: ignore[attr-defined]
+    assert "Only facilitators of **Tuesday meeting** can do this." in await stage.maya.forged(
+        stage.panel_card(), button
+    )
+    done = await stage.ana.press(card, "Yes, change it")
+    assert "I tell its members in a minute. If you change it back before, nobody hears of it." in done
+    (series,) = await all_series(stage)
+    assert (series.minutes, series.channel_id, series.topic) == (90, int(voice["id"]), HOSTILE)
+    await stage.later(hours=2)  # it is early in the morning
+    (letter,) = stage.ana.inbox
+    assert letter.text.startswith(f"**Tuesday meeting** has a new place: <#{voice['id']}>.\nThe time stays the same.")
+    assert letter.labels == ["Open the room", "Messages", "Help now"]
+    opened = await stage.ana.press(done, "Length, place, topic")
+    same = await form(opened).send({})
+    assert "It is like that already." in same
+    card = await form(await stage.ana.press(same, "Length, place, topic")).send({"Where?": [], "Link": LINK})
+    assert f"Where: the link below (now <#{voice['id']}>)" in card
+    listed = await stage.olive.press(await stage.olive.slash("/meeting list"), "Change")
+    other = await form(await stage.olive.press(listed, "Length, place, topic")).send({"How long?": "30 minutes"})
+    await stage.olive.press(other, "Yes, change it")
+    assert "Somebody changed these meetings meanwhile." in await stage.ana.press(card, "Yes, change it")
+    (series,) = await all_series(stage)
+    assert (series.minutes, series.channel_id, series.link) == (30, int(voice["id"]), "")
 
 
 async def test_only_who_looks_after_the_group_plans_and_only_while_it_is_open(stage: Stage) -> None:
