@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from test_news import HOUR, THURSDAY, Tuesdays, meet, plan, said, who
 
 from peerbot import meetings, news, series, timetables
 from peerbot.database import Database
+from peerbot.errors import NotAllowed
 from peerbot.models import Guild, Meeting, Response, Series
 from peerbot.recurrence import Rule
 
@@ -165,6 +166,36 @@ async def test_when_a_channel_is_deleted_people_are_told_that_they_meet_in_their
         await series.place_gone(session, GUILD, CHANNEL, now=tuesdays.passing.now)
     told = await tuesdays.told()
     assert (who(told), places(told)) == (EVERYONE, [(None, False)] * 3), "although all that are made are off"
+
+
+@pytest.mark.parametrize(
+    ("changes", "people", "at_once"),
+    [
+        ({"channel_id": CHANNEL}, 2, False),
+        ({"minutes": "90", "topic": "Sleep"}, 0, False),
+        ({"first": THURSDAY, "rule": Rule("weekly", weekdays=(3,))}, 2, False),
+        ({"rule": Rule("weekly", weekdays=(1,), until=date(2026, 3, 9))}, 2, False),
+        ({"rule": Rule("weekly", weekdays=(1,), until=date(2026, 12, 9))}, 0, False),
+        ({"first": datetime(2026, 3, 10, 18, 30), "channel_id": CHANNEL}, 2, True),
+    ],
+)
+async def test_as_many_are_told_as_was_said_before(
+    tuesdays: Tuesdays,
+    changes: dict[str, Any],
+    people: int,
+    at_once: bool,  # noqa: FBT001 - a case
+) -> None:
+    for meeting_id in tuesdays.ids:
+        await tuesdays.do(meetings.respond, meeting_id, "cant", by=actor(LEO))
+    if at_once:
+        await tuesdays.passing.until(datetime(2026, 3, 3, 17, 40, tzinfo=UTC))
+    new = plan(tuesdays.group.group_id, **changes)
+    heard = await tuesdays.do(news.hearing, tuesdays.series.series_id, new)
+    assert (heard.people, heard.at_once) == (people, at_once)
+    with pytest.raises(NotAllowed):
+        await tuesdays.do(news.hearing, tuesdays.series.series_id, new, by=actor(MAYA))
+    await put(tuesdays, **changes)
+    assert len(await tuesdays.told(timedelta(seconds=1) if at_once else timedelta(minutes=2))) == people
 
 
 def test_a_place_is_known_by_three_letters_that_tell_nothing_of_it() -> None:
