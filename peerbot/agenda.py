@@ -2,22 +2,33 @@
 
 Each meeting has one row in the outbox, which is due at the next moment of these, does what has come, and is planned
 anew for the moment after. A moment that passed while nobody could look is seen to only as far as it is still of use.
+
+Invariant: what goes wrong with one thing leaves no trace of it and stops nothing else. It is tried again by a row of
+its own, like any other delivery, for as long as it is of use; if it never works, facilitators are told.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import arrivals, cards, debriefs, deliveries, hosting, notices, reminders, series
+from peerbot import arrivals, cards, debriefs, deliveries, hosting, meetings, notices, reminders, series, staff
+from peerbot.database import is_away
 from peerbot.deliveries import Priority
 from peerbot.meetings import Scene
 from peerbot.models import Delivery, Group, Meeting, Series
 from peerbot.types import KEEPS_KEY
 
+log = logging.getLogger(__name__)
+
+ACT = "meetings.act"
+"""The step that tries again what went wrong."""
+AGAIN = timedelta(seconds=5)
+"""How long after that."""
 Act = Callable[[AsyncSession, Scene], Awaitable[None]]
 
 
@@ -65,13 +76,14 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         await hosting.put_away(session, meeting, now=now)
         return
     belongs_to = await session.get_one(Series, meeting.series_id)
-    await _show(session, group, meeting, now)
+    scene = Scene(meeting, belongs_to, group, now, now, meeting.turned_at)
+    await _apart(session, CARD, scene)
     if meeting.state == "planned":
         for moment in sorted(MOMENTS, key=lambda each: each.at(meeting)):
             at = moment.at(meeting)
-            is_new = moment.standing or meeting.turned_at < at
+            is_new = moment.standing or scene.since < at
             if is_new and at <= now <= at + moment.of_use:
-                await moment.act(session, Scene(meeting, belongs_to, group, at, now))
+                await _apart(session, moment, replace(scene, at=at))
             if meeting.state != "planned":
                 break  # what was just done has cancelled it
         else:
@@ -79,16 +91,60 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
             meeting.turned_at = max(meeting.turned_at, now)
     if now >= meeting.ends_at:
         meeting.state = "over" if meeting.state == "planned" else meeting.state
-        await cards.mark(session, meeting.guild_id, cards.BOARD, cards.of_meeting(meeting.meeting_id), now=now)
-        await series.end_if_done(session, belongs_to, now=now)
-        await series.mirror(session, meeting.guild_id, {meeting.series_id: meeting.group_id}, now=now)
+        await _apart(session, END, scene)
     await session.flush()
-    await hosting.look_after(session, group, meeting, now=now)
+    await _apart(session, HOSTS, scene)
     await _look_again(session, group, meeting, now)
 
 
-async def _show(session: AsyncSession, group: Group, meeting: Meeting, now: datetime) -> None:
+async def _apart(session: AsyncSession, moment: Moment, scene: Scene) -> None:
+    """Do one thing; if that fails, take back what was done of it, and have it tried again by itself."""
+    meeting_id = scene.meeting.meeting_id  # read now: what is taken back leaves its rows unread
+    noted = {name: len(session.info[name]) for name in ("planned", "claimed")}
+    try:
+        async with session.begin_nested():
+            await moment.act(session, scene)
+            await session.flush()
+    except Exception as problem:
+        if is_away(problem):
+            raise  # nothing of this works now
+        log.exception("What belongs to meeting %s failed: %s.", meeting_id, moment.name)
+    else:
+        return
+    for name, many in noted.items():
+        del session.info[name][many:]
+    for row in (scene.group, scene.series, scene.meeting):
+        await session.refresh(row)
+    always = moment in ALWAYS
+    key = f"{hosting.key(scene.meeting)}:{moment.name}:{0 if always else int(scene.since.timestamp())}"
+    await deliveries.plan(
+        session, ACT, key, guild_id=scene.group.guild_id, now=scene.now, due_at=scene.now + AGAIN, again=always,
+        priority=Priority.START, group_id=scene.group.group_id, subject_id=meeting_id,
+    )  # fmt: skip
+
+
+async def act_again(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: do what went wrong, while the meeting is as it was and that is of use."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    meeting = await session.get(Meeting, delivery.subject_id, populate_existing=True)
+    _guild, _kind, _meeting, rev, name, since = delivery.dedupe_key.split(":")
+    moment = next((each for each in (*MOMENTS, *ALWAYS) if each.name == name), None)
+    if moment is None or group is None or group.state != "open" or meeting is None or meeting.rev != int(rev):
+        return
+    if meeting.state == "cancelled" and moment not in ALWAYS:
+        return
+    at = moment.at(meeting)
+    if now > at + moment.of_use:
+        await staff.give_up(session, delivery, now=now)
+        return
+    belongs_to = await session.get_one(Series, meeting.series_id)
+    looked_at = datetime.fromtimestamp(int(since), UTC)
+    await moment.act(session, Scene(meeting, belongs_to, group, at, now, looked_at))
+
+
+async def _show(session: AsyncSession, scene: Scene) -> None:
     """Post the card of a meeting that is near enough, in the group's room, and in the new one when that has changed."""
+    group, meeting, now = scene.group, scene.meeting, scene.now
     subject = cards.of_meeting(meeting.meeting_id)
     near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
     if group.room_id is None or now >= meeting.ends_at:
@@ -96,6 +152,26 @@ async def _show(session: AsyncSession, group: Group, meeting: Meeting, now: date
     stands_in = await cards.channel_of(session, group.guild_id, subject)
     if stands_in != group.room_id if stands_in is not None else near and meeting.state == "planned":
         await cards.place(session, group.guild_id, subject, group.room_id, group_id=group.group_id, now=now)
+
+
+async def _end(session: AsyncSession, scene: Scene) -> None:
+    """Have what shows a meeting show that it is over, and end a series of which it was the last."""
+    meeting, now = scene.meeting, scene.now
+    await cards.mark(session, meeting.guild_id, cards.BOARD, cards.of_meeting(meeting.meeting_id), now=now)
+    await series.end_if_done(session, scene.series, now=now)
+    await series.mirror(session, meeting.guild_id, {meeting.series_id: meeting.group_id}, now=now)
+
+
+async def _look_after_hosts(session: AsyncSession, scene: Scene) -> None:
+    await hosting.look_after(session, scene.group, scene.meeting, now=scene.now)
+
+
+LONG = timedelta(days=400)
+CARD = Moment("card", _show, LONG, LONG + meetings.LATELY)
+HOSTS = Moment("hosts", _look_after_hosts, LONG, LONG + timedelta(days=2), standing=True)
+END = Moment("over", _end, timedelta(), timedelta(days=2), at_end=True)
+ALWAYS = (CARD, HOSTS, END)
+"""What is seen to at each look, and at each after the end, also of a meeting that is off; it may run twice."""
 
 
 async def _look_again(session: AsyncSession, group: Group, meeting: Meeting, now: datetime) -> None:

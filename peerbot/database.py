@@ -119,12 +119,17 @@ class Database:
 def _translated(error: type[DatabaseBusy | OutcomeUnknown]) -> Generator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, TimeoutError, OSError) as problem:
-        raise error from problem
-    except DBAPIError as problem:
-        if problem.connection_invalidated:
+    except (DBAPIError, PoolTimeout, TimeoutError, OSError) as problem:
+        if is_away(problem):
             raise error from problem
         raise
+
+
+def is_away(problem: Exception) -> bool:
+    """Return whether a problem is that the database does not answer, or not in time."""
+    if isinstance(problem, OperationalError | InterfaceError | PoolTimeout | TimeoutError | OSError):
+        return True
+    return isinstance(problem, DBAPIError) and problem.connection_invalidated
 
 
 def connect(settings: Settings) -> Database:

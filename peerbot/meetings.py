@@ -75,13 +75,17 @@ class MeetingView:
 
 @dataclass(frozen=True)
 class Scene:
-    """A meeting at a moment of its time, with what it belongs to; `at` is when the moment was due."""
+    """A meeting at a moment of its time, with what it belongs to.
+
+    `at` is when the moment was due; up to `since`, the meeting had been looked after before that.
+    """
 
     meeting: Meeting
     series: Series
     group: Group
     at: datetime
     now: datetime
+    since: datetime
 
 
 # what facilitators do to one meeting

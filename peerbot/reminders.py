@@ -159,7 +159,7 @@ async def remind(session: AsyncSession, scene: Scene) -> None:
     """
     meeting = scene.meeting
     wanting = _wanting({"group_id": meeting.group_id}, Meeting.meeting_id == meeting.meeting_id)
-    await _plan(session, wanting, after=meeting.turned_at, now=scene.now)
+    await _plan(session, wanting, after=scene.since, now=scene.now)
 
 
 async def start(session: AsyncSession, scene: Scene) -> None:

@@ -47,6 +47,15 @@ async def tell_failure(session: AsyncSession, delivery: Delivery, now: datetime)
     await _tell(session, "staff.failed", key, delivery.guild_id, now, subject_id=delivery.delivery_id)
 
 
+async def give_up(session: AsyncSession, delivery: Delivery, *, now: datetime) -> None:
+    """Write down, from the step itself, that what it was to do has not happened, and have facilitators told."""
+    dead = {"state": deliveries.DEAD, "problem": "mistake", "ended_at": now}
+    mine = update(Delivery).where(Delivery.delivery_id == delivery.delivery_id).values(**dead)
+    await session.execute(mine, execution_options={"synchronize_session": False})
+    delivery.problem = "mistake"
+    await tell_failure(session, delivery, now)
+
+
 async def tell_room_gone(session: AsyncSession, guild_id: int, room_id: int, *, now: datetime) -> None:
     """Tell facilitators that the channel of one of their groups was deleted."""
     lost = update(Group).where(Group.guild_id == guild_id, Group.room_id == room_id).values(room_id=None)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from builders import GUILD, ROOM, details, facilitator
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, plan, run_due, tuesdays
 
-from peerbot import agenda, cards, groups, meetings, rooms, series, staff, timetables
+from peerbot import agenda, cards, deliveries, groups, hosting, meetings, rooms, series, staff, timetables
 from peerbot.agenda import Moment
 from peerbot.database import Database
+from peerbot.errors import DatabaseBusy
 from peerbot.meetings import Scene
-from peerbot.models import Card, Delivery, Group, Guild, Meeting
+from peerbot.models import Card, Delivery, Group, Guild, Meeting, Response
 from peerbot.recurrence import Rule
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -255,3 +258,113 @@ async def test_another_name_is_shown_where_meetings_are(db: Database, meeting: M
         expected = set(await session.scalars(select(Card.card_id).where(Card.subject.in_(shown))))
         assert len(expected) == 2
         assert expected <= drawn
+
+
+# one thing that goes wrong
+
+
+def failing(times: int, *, writes: bool = False) -> Moment:
+    """Return a moment that fails some times before it works, an hour and a half before a meeting."""
+    left = [times]
+
+    async def act(session: AsyncSession, scene: Scene) -> None:
+        given: dict[str, Any] = {"guild_id": GUILD, "now": scene.now, "subject_id": scene.meeting.meeting_id}
+        await deliveries.plan(session, "test.failing", str(scene.meeting.meeting_id), **given)
+        scene.meeting.here_at = scene.now
+        if left[0]:
+            left[0] -= 1
+            if writes:
+                session.add(Response(meeting_id=0, member_id=0, answer="going", at=scene.now))
+                await session.flush()
+            raise ZeroDivisionError
+        SEEN.append(("failing", scene.now, int(scene.since.timestamp())))
+
+    return Moment("failing", act, HOUR, 30 * MINUTE)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("writes", [False, True], ids=["a mistake", "what the database refuses"])
+async def test_what_goes_wrong_stops_nothing_else_and_is_tried_again_by_itself(
+    db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch, *, writes: bool
+) -> None:
+    moments = (failing(1, writes=writes), *agenda.MOMENTS)
+    monkeypatch.setattr(agenda, "MOMENTS", moments)
+    await pass_time(db, NOW, meeting.starts_at - 2 * HOUR)
+    async with db.read() as session:
+        since = (await session.get_one(Meeting, meeting.meeting_id)).turned_at
+    at = meeting.starts_at - HOUR
+    await run_due(db, at, series.TURN)
+    assert names() == ["day", "hour"], "the other thing of that moment is done"
+    async with db.read() as session:
+        row = await session.get_one(Meeting, meeting.meeting_id)
+        assert (row.turned_at, row.here_at) == (at, None), "nothing is left of what failed"
+        assert await pending(session, "test.failing") == []
+        (again,) = await pending(session, agenda.ACT)
+        assert again.due_at == at + agenda.AGAIN
+    await run_due(db, at + MINUTE)
+    assert SEEN[2:] == [("failing", at + MINUTE, int(since.timestamp()))]
+    async with db.read() as session:
+        assert len(await pending(session, "test.failing")) == 1
+        assert (await session.get_one(Meeting, meeting.meeting_id)).here_at == at + MINUTE
+    await pass_time(db, at + MINUTE, meeting.ends_at)
+    assert names() == ["day", "hour", "failing", "start", "end"]
+
+
+async def test_what_never_works_is_given_up_by_itself_and_told(
+    db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "MOMENTS", (failing(99), *agenda.MOMENTS))
+    await pass_time(db, NOW, meeting.starts_at - HOUR)
+    with pytest.raises(ZeroDivisionError):
+        await run_due(db, meeting.starts_at - HOUR + MINUTE, agenda.ACT)
+    async with db.begin() as session:
+        await session.execute(update(Delivery).where(Delivery.kind == agenda.ACT).values(state=0, next_at=NOW))
+    await run_due(db, meeting.starts_at - 29 * MINUTE)
+    async with db.read() as session:
+        (told,) = await pending(session, "staff.failed")
+        trouble = await staff.trouble(session, GUILD, told.subject_id or 0)
+        assert trouble is not None
+        assert (trouble.kind, trouble.problem, trouble.group_name) == (agenda.ACT, "mistake", "Tuesday")
+    await pass_time(db, meeting.starts_at - 29 * MINUTE, meeting.ends_at)
+    assert names() == ["day", "hour", "start", "end"]
+
+
+async def test_what_went_wrong_is_not_done_for_a_meeting_that_is_off_or_elsewhere_by_then(
+    db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "MOMENTS", (failing(1), *agenda.MOMENTS))
+    at = meeting.starts_at - HOUR
+    await pass_time(db, NOW, at)
+    async with db.begin() as session:
+        await meetings.move(session, facilitator(), meeting.meeting_id, datetime(2026, 3, 4, 18, 30), now=at)
+    await run_due(db, at + MINUTE)
+    assert "failing" not in names()
+
+
+async def test_a_card_that_cannot_be_placed_stops_no_moment(
+    db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_given: Any, **_more: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(cards, "place", fail)
+        broken.setattr(hosting, "look_after", fail)
+        await pass_time(db, NOW, meeting.starts_at)
+    assert names() == ["day", "hour", "start"]
+    async with db.read() as session:
+        tried = [row.dedupe_key.split(":")[2:5:2] for row in await pending(session, agenda.ACT)]
+        assert sorted(tried) == [["1", "card"], ["1", "hosts"], ["2", "hosts"]], "once for each"
+    await run_due(db, meeting.starts_at + MINUTE)
+    assert await card_of(db, meeting) is not None, "it is tried again"
+
+
+async def test_an_outage_of_the_database_is_no_mistake_of_a_single_thing(
+    db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_session: AsyncSession, _scene: Scene) -> None:
+        raise OperationalError("SELECT 1", None, OSError("gone"))
+
+    monkeypatch.setattr(agenda, "MOMENTS", (Moment("away", away, HOUR, HOUR),))
+    with pytest.raises(DatabaseBusy):
+        await pass_time(db, NOW, meeting.starts_at - HOUR)

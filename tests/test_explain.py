@@ -244,7 +244,7 @@ async def _hosts(session: AsyncSession, group: Group, now: datetime) -> None:
     await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=now)
     await hosting.accept(session, facilitator(MAYA + 9), meeting.meeting_id, hosting.ASK, now=now)
     await arrivals.here(session, facilitator(), meeting.meeting_id, now=meeting.starts_at)
-    await debriefs.ask(session, meetings.Scene(meeting, made, group, meeting.ends_at, meeting.ends_at))
+    await debriefs.ask(session, meetings.Scene(meeting, made, group, meeting.ends_at, meeting.ends_at, now))
 
 
 RULES: dict[str, tuple[Looks, int]] = {

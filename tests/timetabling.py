@@ -30,6 +30,7 @@ async def tell(session: AsyncSession, delivery: Delivery, _now: datetime) -> Non
 
 STEPS: dict[str, Step] = {
     series.TURN: agenda.turn,
+    agenda.ACT: agenda.act_again,
     series.EXTEND: series.extend,
     series.TELL: tell,
     "meetings.group": series.look_at_group,

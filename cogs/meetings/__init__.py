@@ -22,6 +22,7 @@ async def setup(bot: PeerBot) -> None:
     MeetingPosts(bot).register()
     NativeEvents(bot).register()
     bot.outbox.step(series.TURN, agenda.turn)
+    bot.outbox.step(agenda.ACT, agenda.act_again)
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)
     bot.outbox.step("meetings.closed", timetables.end_all)
