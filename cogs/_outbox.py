@@ -245,6 +245,9 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
         "meetings.turn": _(
             "I could not look after a meeting of **{group}**. Please look there yourself.", group=trouble.group_name
         ),
+        "meetings.start_draw": _(
+            "I could not take the link out of an old message in the room of **{group}**.", group=trouble.group_name
+        ),
         "meetings.cover": _("I could not ask others to host a meeting of **{group}**.", group=trouble.group_name),
         "meetings.call": _("I could not call others to a meeting of **{group}**.", group=trouble.group_name),
         "meetings.late": _("I could not write in the room of **{group}**.", group=trouble.group_name),

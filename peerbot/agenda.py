@@ -94,6 +94,8 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         await _apart(session, END, scene)
     await session.flush()
     await _apart(session, HOSTS, scene)
+    if now >= meeting.starts_at:
+        await _apart(session, POST, scene)
     await _look_again(session, group, meeting, now)
 
 
@@ -170,7 +172,8 @@ LONG = timedelta(days=400)
 CARD = Moment("card", _show, LONG, LONG + meetings.LATELY)
 HOSTS = Moment("hosts", _look_after_hosts, LONG, LONG + timedelta(days=2), standing=True)
 END = Moment("over", _end, timedelta(), timedelta(days=2), at_end=True)
-ALWAYS = (CARD, HOSTS, END)
+POST = Moment("start post", notices.follow_start, LONG, LONG + timedelta(days=2))
+ALWAYS = (CARD, HOSTS, POST, END)
 """What is seen to at each look, and at each after the end, also of a meeting that is off; it may run twice."""
 
 

@@ -1,25 +1,30 @@
 """What stands about meetings where people look: on a meeting's card, on the board, among somebody's own.
 
 Members see counts and the names of facilitators; the board, which everyone sees, names nobody. A link to a meeting
-elsewhere is shown from a quarter of an hour before it to its end, so that it is nowhere to be found in between.
+elsewhere is shown from a quarter of an hour before it to its end, so that it is nowhere to be found in between: it is
+taken out of the post that the meeting has begun, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards, directory, hosting, meetings, members
+from peerbot import cards, deliveries, directory, hosting, meetings, members, reminders
+from peerbot.deliveries import Priority
 from peerbot.errors import NotMember
 from peerbot.meetings import MeetingView, Scene
-from peerbot.models import Group, Meeting
+from peerbot.models import Delivery, Group, Meeting
 from peerbot.rights import Actor, facilitates, guild_of
 
 LINK_BEFORE = timedelta(minutes=15)
 """How long before a meeting its link is shown."""
+START_DRAW = "meetings.start_draw"
+DRAWN_WITHIN = timedelta(days=1)
 LINK_OF_USE = timedelta(hours=8)
 ON_BOARD = 10
 """Groups on the board; Discord takes 40 components."""
@@ -71,6 +76,35 @@ async def show_link(session: AsyncSession, scene: Scene) -> None:
     if scene.series.link:
         meeting = scene.meeting
         await cards.mark(session, meeting.guild_id, cards.of_meeting(meeting.meeting_id), now=scene.now)
+
+
+async def follow_start(session: AsyncSession, scene: Scene) -> None:
+    """Have the post that a meeting has begun drawn without its link when it is over or off, and with it when it is on.
+
+    It is edited once for each: Discord takes few edits of an old message.
+    """
+    meeting, made, now = scene.meeting, scene.series, scene.now
+    has_changed = meeting.rev > 1 or made.version > 1
+    has_link = made.link or made.channel_id not in (None, scene.group.room_id)
+    is_on = meeting.state == "planned" and now < meeting.ends_at
+    if now < meeting.starts_at or not (has_changed or (has_link and not is_on)):
+        return
+    if await starts(session, meeting.guild_id, meeting.meeting_id):
+        name = f"{hosting.key(meeting)}:{'on' if is_on else 'off'}"
+        await deliveries.plan(
+            session, START_DRAW, name, guild_id=meeting.guild_id, now=now, not_after=now + DRAWN_WITHIN,
+            priority=Priority.CARD, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+        )  # fmt: skip
+
+
+async def starts(session: AsyncSession, guild_id: int, meeting_id: int) -> Sequence[Delivery]:
+    """Return the posts of some days that a meeting has begun: more than one if it was moved after that."""
+    group_id = select(Meeting.group_id).where(Meeting.meeting_id == meeting_id).scalar_subquery()
+    sent = select(Delivery).where(
+        Delivery.guild_id == guild_id, Delivery.kind == reminders.START, Delivery.group_id == group_id,
+        Delivery.subject_id == meeting_id, Delivery.message_id.is_not(None),
+    )  # fmt: skip
+    return (await session.scalars(sent.order_by(Delivery.delivery_id))).all()
 
 
 async def board(session: AsyncSession, guild_id: int, *, now: datetime) -> tuple[Line, ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from builders import GUILD, LEO, MAYA, actor, facilitator, make_group, seat
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import meetings, members, notices, timetables
+from peerbot import deliveries, meetings, members, notices, timetables
 from peerbot.database import Database
 from peerbot.errors import MeetingUnknown, NotMember
-from peerbot.models import Facilitator, Guild, Host
+from peerbot.meetings import Scene
+from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Series
 from peerbot.recurrence import Rule
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -57,6 +61,39 @@ async def test_a_link_is_seen_only_around_its_meeting(db: Database, guild: Guild
         assert seen == {-16: "", -15: LINK, 0: LINK, 59: LINK, 60: ""}
         await meetings.cancel(session, facilitator(), meeting_id, now=NOW)
         assert (await notices.notice(session, GUILD, meeting_id, now=STARTS)).link == ""
+
+
+async def drawn(session: AsyncSession, meeting_id: int, **after: float) -> list[str]:
+    """Look after a meeting so long after its start; return for which states its start post was to be drawn by then."""
+    meeting = await session.get_one(Meeting, meeting_id)
+    made, group = await session.get_one(Series, meeting.series_id), await session.get_one(Group, meeting.group_id)
+    now = STARTS + timedelta(**after)
+    await notices.follow_start(session, Scene(meeting, made, group, now, now, now))
+    found = select(Delivery.dedupe_key).where(Delivery.kind == notices.START_DRAW).order_by(Delivery.delivery_id)
+    return [key.rsplit(":", 1)[1] for key in await session.scalars(found)]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("place", [{"link": LINK}, {"channel_id": 77}, {}], ids=["a link", "a channel", "the room"])
+async def test_the_start_post_loses_its_link_once_when_the_meeting_ends_or_is_off(
+    db: Database, guild: Guild, place: dict[str, Any]
+) -> None:
+    meeting_id = await a_meeting(db, **place)
+    async with db.begin() as session:
+        assert await drawn(session, meeting_id, minutes=60) == [], "there is no post"
+        meeting = await session.get_one(Meeting, meeting_id)
+        given: dict[str, Any] = {"guild_id": GUILD, "now": STARTS, "group_id": meeting.group_id}
+        await deliveries.plan(session, "meetings.start", "1", subject_id=meeting_id, **given)
+        await session.execute(update(Delivery).where(Delivery.kind == "meetings.start").values(message_id=5))
+        assert await drawn(session, meeting_id, minutes=59) == []
+        for _look in range(2):
+            assert await drawn(session, meeting_id, minutes=60) == (["off"] if place else [])
+        meeting.state, meeting.rev = "cancelled", 2
+        assert (await drawn(session, meeting_id, minutes=15))[-1] == "off"
+        meeting.state, meeting.rev = "planned", 3
+        assert (await drawn(session, meeting_id, minutes=17))[-1] == "on"
+        ends = await drawn(session, meeting_id, minutes=60)
+        assert ends[-3:] == ["off", "on", "off"]
 
 
 @pytest.mark.both_databases

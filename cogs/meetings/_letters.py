@@ -161,11 +161,16 @@ def reminder_post(reminder: Reminder, guild: Guild, reader: Reader, now: datetim
 def start_post(meeting: MeetingView, guild: Guild, reader: Reader, now: datetime) -> Post:
     """Return what the group's room reads when it is time; it mentions nobody."""
     words = _("It is time. Come as you are. Camera off is fine, and listening is enough.")
+    return Post(reader.say(words), start_buttons(meeting, guild, reader, now))
+
+
+def start_buttons(meeting: MeetingView | None, guild: Guild, reader: Reader, now: datetime) -> list[ui.Item[Any]]:
+    """Return the buttons of the post that a meeting has begun; None: it is over or off, and nothing leads there."""
     buttons: list[ui.Item[Any]] = []
-    if meeting.link or meeting.place_id != meeting.room_id:
+    if meeting is not None and (meeting.link or meeting.place_id != meeting.room_id):
         place = place_button(meeting, guild, reader, now)
         buttons += [place] if place is not None else []
-    return Post(reader.say(words), [*buttons, help_now_button(guild.help_countries, reader)])
+    return [*buttons, help_now_button(guild.help_countries, reader)]
 
 
 def place_button(meeting: MeetingView, guild: Guild, reader: Reader, now: datetime) -> ui.Button[Any] | None:

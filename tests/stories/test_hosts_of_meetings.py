@@ -234,6 +234,7 @@ async def test_nobody_there_others_are_called_members_are_told_then_it_is_cancel
     assert "It is not because of you." in off
     assert "You meet next:" in off
     assert "This meeting is cancelled." in hosts_card(weekly)
+    assert [post.labels for post in in_room(weekly, "It is time.")] == [["Help now"]]
     refused = await weekly.ana.press(call, "I'm here")
     assert "I saw no facilitator there" in refused
     assert "The meeting is on again." in await weekly.ana.press(refused, "We are here after all")
@@ -241,8 +242,11 @@ async def test_nobody_there_others_are_called_members_are_told_then_it_is_cancel
     assert len(in_room(weekly, "A facilitator is here after all, so the meeting is on.")) == 1
     await weekly.later(seconds=30)
     assert "A facilitator is there." in hosts_card(weekly)
+    assert [post.labels for post in in_room(weekly, "It is time.")] == [["Open the room", "Help now"]]
     told = [seen for seen in weekly.maya.inbox if "something has changed" in seen]
     assert ["so it is off" in told[0], "this one is on after all" in told[1], len(told)] == [True, True, 2]
+    await until(weekly, 19, 31)
+    assert [post.labels for post in in_room(weekly, "It is time.")] == [["Help now"]]
     weekly.expected_mentions = ["Ana", "Ana, Joe"]
 
 
