@@ -42,12 +42,14 @@ RETURN = timedelta(days=7)
 MOST_SEATS = 15
 LONGEST = {"name": 60, "about": 600, "topic": 40}
 MEETS_BY = ("voice", "text", "both")
+CARD_DAYS = (1, 2, 3, 5, 7)
+"""How many days before a meeting its card can be posted in the group's room."""
 REASONS = ("none", "agreement", "asked", "other")
 
 
 @dataclass(frozen=True)
 class Details:
-    """What a facilitator writes about a group."""
+    """What a facilitator writes about a group; None for `card_days` leaves that as it is."""
 
     name: str
     about: str
@@ -55,9 +57,12 @@ class Details:
     meets_by: str
     capacity: int
     hello_first: bool = False
+    card_days: int | None = None
 
     @classmethod
-    def checked(cls, *, name: str, about: str, topic: str, meets_by: str, capacity: str, hello: str = "") -> Details:
+    def checked(
+        cls, *, name: str, about: str, topic: str, meets_by: str, capacity: str, hello: str = "", card: str = ""
+    ) -> Details:
         """Return the details, cleaned; raise NotValid that names the field."""
         name, about, topic = clean(name), clean(about, lines=True), clean(topic)
         if sum(map(str.isalnum, name)) < 2:  # noqa: PLR2004 - one letter is no name
@@ -69,7 +74,9 @@ class Details:
             raise NotValid(_("Please choose how the group meets."))
         if not capacity.strip().isdecimal() or not 1 <= int(capacity.strip()[:4]) <= MOST_SEATS:
             raise NotValid(_("Please give a number of seats from 1 to {most}.", most=MOST_SEATS))
-        return cls(name, about, topic, meets_by, int(capacity), hello == "yes")
+        if card and card not in map(str, CARD_DAYS):
+            raise NotValid(_("Please choose from the list how long before a meeting its card comes."))
+        return cls(name, about, topic, meets_by, int(capacity), hello == "yes", int(card) if card else None)
 
 
 @dataclass(frozen=True)
@@ -417,6 +424,8 @@ def _describe(group: Group, details: Details) -> None:
     group.meets_by = details.meets_by
     group.capacity = details.capacity
     group.hello_first = details.hello_first
+    if details.card_days is not None:
+        group.card_days = details.card_days
 
 
 async def _flush_name(session: AsyncSession, name: str) -> None:

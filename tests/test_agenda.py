@@ -15,7 +15,7 @@ from timetabling import NOW, meetings_of, pending, plan, run_due, tuesdays
 from peerbot import agenda, cards, deliveries, groups, hosting, meetings, rooms, series, staff, timetables
 from peerbot.agenda import Moment
 from peerbot.database import Database
-from peerbot.errors import DatabaseBusy
+from peerbot.errors import DatabaseBusy, NotValid
 from peerbot.meetings import Scene
 from peerbot.models import Card, Delivery, Group, Guild, Meeting, Response
 from peerbot.recurrence import Rule
@@ -242,6 +242,26 @@ async def test_a_card_comes_when_there_is_a_room_and_the_meeting_is_near(db: Dat
     assert await card_of(db, meeting) is None
     await run_due(db, early + HOUR)
     assert await card_of(db, meeting) is not None
+
+
+@pytest.mark.parametrize("days", [1, 7])
+async def test_how_many_days_before_the_card_comes_is_chosen_for_each_group(
+    db: Database, meeting: Meeting, days: int
+) -> None:
+    async with db.begin() as session:
+        (_first, second, *_more) = await meetings_of(session)
+        await groups.edit(session, facilitator(), meeting.group_id, details(card=days), now=NOW)
+        with pytest.raises(NotValid):
+            details(card=8)
+    at = second.starts_at - timedelta(days=7)
+    await run_due(db, at)
+    assert (await card_of(db, second) is not None) == (days == 7)
+    async with db.begin() as session:
+        await groups.edit(session, facilitator(), meeting.group_id, details(), now=at)
+        assert (await session.get_one(Group, meeting.group_id)).card_days == days, "not asked, not changed"
+        await groups.edit(session, facilitator(), meeting.group_id, details(card=7), now=at)
+    await run_due(db, at)
+    assert await card_of(db, second) is not None, "it is looked at anew at once"
 
 
 async def test_another_name_is_shown_where_meetings_are(db: Database, meeting: Meeting) -> None:

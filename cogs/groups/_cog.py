@@ -20,11 +20,18 @@ from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
+from peerbot.groups import CARD_DAYS
 from peerbot.models import Guild
 from peerbot.readers import ReaderOf
 
 log = logging.getLogger(__name__)
 
+CARDS = [
+    app_commands.Choice(name=name, value=days)
+    for days, name in zip(
+        CARD_DAYS, ("1 day before", "2 days before", "3 days before", "5 days before", "A week before"), strict=True
+    )
+]
 Anyone = discord.Interaction[Any]
 
 
@@ -105,12 +112,17 @@ class Groups(commands.Cog):
             await tending.ask_new(answer, room=room, role=role, hello=hello)
 
     @group.command(name="edit", description="Change a group's name, words, topic or seats")
-    @app_commands.describe(group="Which group?", hello="A facilitator says welcome before somebody gets a seat")
+    @app_commands.describe(
+        group="Which group?",
+        hello="A facilitator says welcome before somebody gets a seat",
+        card="How long before a meeting its card comes into the group's room",
+    )
     @app_commands.autocomplete(group=suggest_groups)
-    async def edit(self, interaction: Anyone, group: str, hello: bool | None = None) -> None:  # noqa: FBT001 - an option of the command
+    @app_commands.choices(card=CARDS)
+    async def edit(self, interaction: Anyone, group: str, hello: bool | None = None, card: int | None = None) -> None:  # noqa: FBT001 - an option of the command
         """Open the form with a group's details."""
         async with answering(interaction, defers=False) as answer:
-            await tending.ask_edit(answer, group, hello=hello)
+            await tending.ask_edit(answer, group, hello=hello, card=card)
 
     @group.command(name="people", description="See who is in a group (only you see it)")
     @app_commands.describe(group="Which group?")

@@ -15,7 +15,7 @@ from peerbot.errors import NotAllowed, NotValid
 from peerbot.groups import LONGEST, MOST_SEATS, Details
 from peerbot.models import Guild
 from peerbot.rights import guild_of, require_facilitator
-from peerbot.text import Reader, Text, _, channel_mention
+from peerbot.text import Reader, Text, _, channel_mention, n_
 
 SEATS = "12"
 """Seats of a new group; DBSA's groups hold 10 to 12 people."""
@@ -76,7 +76,7 @@ def _edit_form(reader: Reader, state: str) -> ui.Modal:
     return details_form("groups:edit", state, _("Change the group"), reader, None)
 
 
-def _details(filled: Filled, hello: str) -> Details:
+def _details(filled: Filled, hello: str, card: str = "") -> Details:
     return Details.checked(
         name=filled.text("name"),
         about=filled.text("about"),
@@ -84,6 +84,7 @@ def _details(filled: Filled, hello: str) -> Details:
         meets_by=filled.text("meets_by"),
         capacity=filled.text("seats"),
         hello="yes" if hello == "1" else "",
+        card=card,
     )
 
 
@@ -168,24 +169,33 @@ def _category_lines(answer: Answer, guild: Guild, room_id: int | None) -> list[s
     return [answer.say(_("It stands outside the panel's category, which is full: Discord allows {most}.", most=most))]
 
 
-async def ask_edit(answer: Answer, words: str, *, hello: bool | None) -> None:
+async def ask_edit(answer: Answer, words: str, *, hello: bool | None, card: int | None) -> None:
     """Open the form with a group's details."""
     actor = answer.actor
     async with answer.bot.db.read() as session:
         group_id = await directory.named(session, actor.guild_id, words)
         roster = await directory.roster(session, actor, group_id)
     state = f"{group_id}-{int(roster.group.hello_first if hello is None else hello)}"
+    state += f"-{card}" if card is not None else ""
     await answer.ask(details_form("groups:edit", state, _("Change the group"), answer.reader, roster.group))
 
 
-@submits("groups:edit", state=rf"{ROW_ID}-[01]", opens=_edit_form)
+@submits("groups:edit", state=rf"{ROW_ID}-[01](?:-[0-9])?", opens=_edit_form)
 async def edit(answer: Answer, state: str, filled: Filled) -> None:
     """Change the group."""
-    group_id, hello = state.split("-")
-    changed = _details(filled, hello)
+    group_id, hello, *card = state.split("-")
+    changed = _details(filled, hello, *card)
     async with answer.bot.db.begin() as session:
         group = await groups.edit(session, answer.actor, int(group_id), changed, now=answer.bot.clock.now())
-    await answer.reply(_("Changed. **{name}** shows the new details everywhere in a moment.", name=group.name))
+    lines = [
+        _("Changed. **{name}** shows the new details everywhere in a moment.", name=group.name),
+        n_(
+            "The card of a meeting comes {n} day before it. /group edit with *card* changes that.",
+            "The card of a meeting comes {n} days before it. /group edit with *card* changes that.",
+            group.card_days,
+        ),
+    ]
+    await answer.reply(Card().text("\n".join(answer.say(line) for line in lines)))
 
 
 async def post_card(answer: Answer, words: str) -> None:

@@ -171,8 +171,10 @@ async def test_a_role_that_is_lost_while_the_form_is_open_counts(stage: Stage) -
 async def test_changed_details_show_everywhere(stage: Stage) -> None:
     await stage.new_group()
     await stage.ana.slash("/group panel", group="Tuesday meeting")
-    form = await asked(stage, "/group edit")
-    assert "Changed." in await form.send({"Name": "Wednesday meeting", "Topic": "Grief", "Seats": "9"})
+    form = await stage.ana.slash("/group edit", group="Tuesday meeting", card=7)
+    changed = await form.send({"Name": "Wednesday meeting", "Topic": "Grief", "Seats": "9"})
+    assert "Changed." in changed
+    assert "The card of a meeting comes 7 days before it." in changed
     await stage.later(seconds=6)
     assert "**Wednesday meeting**" in stage.panel_card()
     assert "0 of 9 seats taken" in stage.group_card("Wednesday meeting")
