@@ -167,7 +167,8 @@ async def sheet(session: AsyncSession, actor: Actor, meeting_id: int, *, now: da
     newcomers = await reminders.newcomers(session, meeting)
     new = select(Member).where(Member.member_id.in_(newcomers), Member.away_since.is_(None))
     going = select(Member).join(Response, Response.member_id == Member.member_id).where(
-        Response.meeting_id == meeting_id, Response.answer == meetings.GOING, Member.away_since.is_(None)
+        Response.meeting_id == meeting_id, Response.starts_at == meeting.starts_at,
+        Response.answer == meetings.GOING, Member.away_since.is_(None),
     )  # fmt: skip
     return Sheet(
         await meetings.view(session, actor.guild_id, meeting_id),

@@ -2,6 +2,9 @@
 
 A meeting that is off or elsewhere keeps its row and its card, so that it is seen to be off. Members see counts; who
 said what is for the group's facilitators. Every rule that changes a meeting locks its group first.
+
+Invariant: an answer is to one start of a meeting. While the meeting is at another time it counts nowhere, and when the
+meeting is back there it counts again, so that what is undone is undone for whoever has answered too (`counts`).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Select, bindparam, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -23,7 +26,7 @@ from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
-from peerbot.series import LONGEST_AHEAD, cancelled, forget_answers, parse, planned_again, set_time, touch
+from peerbot.series import LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
 from peerbot.text import _
 from peerbot.types import KEEPS_KEY, UTCDateTime, insert_into
 
@@ -125,7 +128,7 @@ async def move(
     meeting.state, meeting.why = "planned", None
     words = local.strftime(LOCAL)
     meeting.moved_local = None if words == meeting.original_local else words
-    await _put(session, meeting, starts_at, series.minutes, now=now)
+    _put(meeting, starts_at, series.minutes, now=now)
     await touch(session, meeting, now=now, tells=True, was=was)
     return meeting
 
@@ -151,7 +154,7 @@ async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: dat
         if starts_at <= now:
             raise NotValid(_("Its first time has passed. You can move it to another one."))
         was, meeting.moved_local = meeting.starts_at, None
-        await _put(session, meeting, starts_at, series.minutes, now=now)
+        _put(meeting, starts_at, series.minutes, now=now)
         await touch(session, meeting, now=now, tells=True, was=was)
     await require_free(session, [meeting])
     return meeting
@@ -162,14 +165,24 @@ def was_empty(meeting: Meeting, now: datetime) -> bool:
     return meeting.state == "cancelled" and meeting.why == "nobody" and now < meeting.ends_at
 
 
-async def _put(session: AsyncSession, meeting: Meeting, starts_at: datetime, minutes: int, *, now: datetime) -> None:
-    """Let a meeting be at another time: nobody has answered that one, and nothing of it was seen to."""
+def _put(meeting: Meeting, starts_at: datetime, minutes: int, *, now: datetime) -> None:
+    """Let a meeting be at another time, of which nothing was seen to."""
     set_time(meeting, starts_at, minutes)
     meeting.here_at, meeting.turned_at = None, now
-    await forget_answers(session, [meeting])
 
 
 # what members answer
+
+
+def counts(meeting: Any = Meeting) -> ColumnElement[bool]:
+    """Return the condition for answers to a meeting, as a query names it, that are to the time that it has."""
+    return and_(Response.meeting_id == meeting.meeting_id, Response.starts_at == meeting.starts_at)
+
+
+async def answer_of(session: AsyncSession, meeting: Meeting | MeetingView, member_id: int) -> str | None:
+    """Return what a member answered to the time that a meeting has."""
+    found = await session.get(Response, (meeting.meeting_id, member_id))
+    return found.answer if found is not None and found.starts_at == meeting.starts_at else None
 
 
 async def respond(
@@ -198,7 +211,7 @@ async def respond(
     if answer is None:
         await session.execute(delete(Response).where(*mine))
     else:
-        values: dict[str, Any] = {"answer": answer, "at": now}
+        values: dict[str, Any] = {"answer": answer, "at": now, "starts_at": meeting.starts_at}
         kept = insert_into(session, Response).values(meeting_id=meeting_id, member_id=member.member_id, **values)
         await session.execute(kept.on_conflict_do_update(index_elements=["meeting_id", "member_id"], set_=values))
     await cards.mark(session, actor.guild_id, cards.of_meeting(meeting_id), now=now)
@@ -228,7 +241,9 @@ async def answers_of(session: AsyncSession, guild_id: int, user_id: int, meeting
     me = await members.find(session, guild_id, user_id)
     if me is None:
         return {}
-    mine = select(Response).where(Response.member_id == me.member_id, Response.meeting_id.in_(meeting_ids))
+    mine = select(Response).join(Meeting, counts()).where(
+        Response.member_id == me.member_id, Response.meeting_id.in_(meeting_ids)
+    )  # fmt: skip
     return {response.meeting_id: response.answer for response in await session.scalars(mine)}
 
 
@@ -238,7 +253,7 @@ async def answered(session: AsyncSession, actor: Actor, meeting_id: int) -> dict
     if meeting is None:
         raise MeetingUnknown
     await seen_by(session, actor, meeting.group_id, closed_too=True)
-    rows = select(Response.answer, Member).join(Member, Member.member_id == Response.member_id)
+    rows = select(Response.answer, Member).join(Member, Member.member_id == Response.member_id).join(Meeting, counts())
     rows = rows.where(Response.meeting_id == meeting_id).order_by(Response.at)
     people: dict[str, list[int]] = {GOING: [], CANT: []}
     for answer, member in await session.execute(rows):
@@ -350,10 +365,7 @@ async def choices(
 
 def _meetings(guild_id: int) -> Any:
     going, cant = (
-        select(func.count())
-        .where(Response.meeting_id == Meeting.meeting_id, Response.answer == answer)
-        .scalar_subquery()
-        for answer in (GOING, CANT)
+        select(func.count()).where(counts(), Response.answer == answer).scalar_subquery() for answer in (GOING, CANT)
     )
     later = _next_after(Meeting.group_id, Meeting.starts_at).scalar_subquery()
     return (

@@ -8,7 +8,8 @@ Of another length or topic nobody is told: the cards show it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -157,12 +158,13 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     about = _about(series, changed)
     first_at = min((min(each.starts_at, _told_at(each, series.zone)) for each in changed), default=now)
     last_at = max((max(each.ends_at, _told_at(each, series.zone)) for each in changed), default=now)
+    unconcerned = await _unconcerned(session, changed, series.zone)
     for meeting in changed:
         meeting.told = standing(meeting)
     await session.flush()
     if not changed or group.state != "open":
         return
-    readers = await _readers(session, group, [meeting.meeting_id for meeting in changed])
+    readers = await _readers(session, group, unconcerned)
     member_ids = [member_id for member_id, _zone in readers]
     waiting = await _take_back_waiting(session, series.series_id, member_ids, now)
     on_their_way = await _on_their_way(session, series.series_id, member_ids)
@@ -195,21 +197,32 @@ def _about(series: Series, changed: Sequence[Meeting]) -> _About:
     return _About.fitting(knew, 0, place if series.state == "active" else "")
 
 
-async def _readers(session: AsyncSession, group: Group, meeting_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Return who takes part, with their zone: not who answered "can't" to all of these meetings, nor who is away."""
+async def _readers(session: AsyncSession, group: Group, unconcerned: Collection[int]) -> list[tuple[int, str]]:
+    """Return who takes part, with their zone: not whom it does not concern, nor who is away."""
     seats = select(Membership.member_id).where(Membership.group_id == group.group_id, Membership.state == "active")
     who = union(seats, select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)).subquery()
-    answers = (Response.member_id == Member.member_id, Response.answer == CANT, Response.meeting_id.in_(meeting_ids))
-    cant = select(func.count()).where(*answers).correlate(Member).scalar_subquery()
     found = (
         select(Member.member_id, func.coalesce(Member.zone, Guild.time_zone))
         .join(who, who.c.member_id == Member.member_id)
         .join(Guild, Guild.guild_id == Member.guild_id)
         .where(Member.away_since.is_(None), or_(Member.reach.is_(None), Member.reach != reach.NONE))
-        .where(cant < len(meeting_ids))
         .order_by(Member.member_id)
     )
-    return [(member_id, zone) for member_id, zone in await session.execute(found)]
+    return [(member_id, zone) for member_id, zone in await session.execute(found) if member_id not in unconcerned]
+
+
+async def _unconcerned(session: AsyncSession, changed: Sequence[Meeting], zone: str) -> set[int]:
+    """Return who answered "can't" to all of these meetings, at the time at which they take each to be.
+
+    Who cannot come to where a meeting was may come to where it is now.
+    """
+    at = {each.meeting_id: _told_at(each, zone) for each in changed}
+    if any(each.state != "cancelled" and at[each.meeting_id] != each.starts_at for each in changed):
+        return set()
+    answers = select(Response.member_id, Response.meeting_id, Response.starts_at)
+    answers = answers.where(Response.meeting_id.in_(at), Response.answer == CANT)
+    cannot = Counter(who for who, meeting_id, then in await session.execute(answers) if then == at[meeting_id])
+    return {member_id for member_id, times in cannot.items() if times == len(at)}
 
 
 async def _take_back_waiting(

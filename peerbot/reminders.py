@@ -24,7 +24,7 @@ from peerbot.access import SEATED
 from peerbot.deliveries import Planned, Priority
 from peerbot.errors import MeetingUnknown, NotMember, NotValid
 from peerbot.meetings import CANT, MeetingView, Scene
-from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response
+from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership
 from peerbot.quiet import after_quiet, before_quiet
 from peerbot.rights import Actor
 from peerbot.series import KEEP
@@ -279,8 +279,7 @@ async def letter(session: AsyncSession, delivery: Delivery) -> Reminder | None:
         return None
     if minutes not in chosen(member.reminders):
         return None
-    answer = await session.get(Response, (meeting.meeting_id, member.member_id))
-    if answer is not None and answer.answer == CANT:
+    if await meetings.answer_of(session, meeting, member.member_id) == CANT:
         return None
     seat = await _seat(session, meeting.group_id, member.member_id)
     if seat is not None and seat.state == "active":

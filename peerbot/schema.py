@@ -17,7 +17,7 @@ from peerbot.errors import SchemaWrong
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration. Written here too, because Alembic holds twelve MiB for as long as the bot runs, and is loaded
 only where there is something to migrate; a test compares."""
 MIGRATION_LOCK = 0x7065_6573

@@ -40,7 +40,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import cards, deliveries, many
 from peerbot.deliveries import Priority
 from peerbot.making import AHEAD, LOOK, TURN, make, mirror, parse
-from peerbot.models import Card, Delivery, Group, Meeting, Response, Series
+from peerbot.models import Card, Delivery, Group, Meeting, Series
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.rights import guild_of
 from peerbot.types import KEEPS_KEY
@@ -196,7 +196,6 @@ async def recompute(session: AsyncSession, several: Sequence[Series], zone: str,
             if meeting.state == "over" and starts_at > now:
                 meeting.state = "planned"
             changed.append(meeting)
-    await forget_answers(session, changed)
     await touch_all(session, changed, now=now, tells=True, was=was)
     await make(session, several, until=now + AHEAD, now=now)
 
@@ -214,13 +213,6 @@ def _note(meeting: Meeting, starts_at: datetime) -> None:
 def set_time(meeting: Meeting, starts_at: datetime, minutes: int) -> None:
     """Put a meeting at an instant."""
     meeting.starts_at, meeting.ends_at = starts_at, starts_at + timedelta(minutes=minutes)
-
-
-async def forget_answers(session: AsyncSession, several: Sequence[Meeting]) -> None:
-    """Forget what was answered to some meetings: they are at another time, to which nobody has answered."""
-    ids = [meeting.meeting_id for meeting in several]
-    gone = delete(Response).where(Response.meeting_id.in_(ids))
-    await session.execute(gone, execution_options={"synchronize_session": False})
 
 
 async def cancelled(session: AsyncSession, meeting: Meeting, why: str, *, now: datetime) -> None:

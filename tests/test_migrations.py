@@ -230,7 +230,7 @@ def _sqlite_sql(connection: Connection) -> set[tuple[str, ...]]:
         (name, line.strip().rstrip(",").strip())
         for name, sql in rows
         if sql
-        for line in sql.replace("\t", "").split("\n")
+        for line in sql.replace("\t", "").replace('TABLE "', "TABLE ").replace('" (\n', " (\n").split("\n")
     }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from peerbot import deliveries, groups, meetings, news, reach, series, timetables
 from peerbot.database import Database
-from peerbot.models import Delivery, Group, Guild, Meeting, Response, Series
+from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Rule
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -231,7 +231,7 @@ async def test_what_changed_before_a_letter_is_sent_is_told_as_it_is_then(tuesda
 
 
 @pytest.mark.both_databases
-async def test_another_time_zone_of_the_server_is_told_once_where_it_changes_the_moment_and_answers_are_forgotten(
+async def test_another_time_zone_of_the_server_is_told_once_where_it_changes_the_moment_and_old_answers_do_not_count(
     tuesdays: Tuesdays, db: Database
 ) -> None:
     async def move_to(zone: str) -> list[str]:
@@ -240,7 +240,8 @@ async def test_another_time_zone_of_the_server_is_told_once_where_it_changes_the
             await series.look_again(session, GUILD, now=tuesdays.passing.now)
         await tuesdays.passing.until(tuesdays.passing.now + timedelta(seconds=1))
         async with db.read() as session:
-            return list(await session.scalars(select(Response.answer).order_by(Response.meeting_id)))
+            given = await meetings.answers_of(session, GUILD, LEO, tuesdays.ids)
+            return list(given.values())
 
     for meeting_id in tuesdays.ids:  # Leo cannot come to any of them
         await tuesdays.do(meetings.respond, meeting_id, "cant", by=actor(LEO))

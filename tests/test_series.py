@@ -249,7 +249,8 @@ async def test_a_month_after_its_end_nothing_of_a_meeting_is_left(db: Database, 
         (meeting,) = await meetings_of(session)
         me = await members.of(session, GUILD, MAYA, now=NOW)
         keys = {"meeting_id": meeting.meeting_id, "member_id": me.member_id, "at": NOW}
-        session.add_all([Response(answer="going", **keys), Host(part="away", **keys), Debrief(word="fine", **keys)])
+        answer = Response(answer="going", starts_at=meeting.starts_at, **keys)
+        session.add_all([answer, Host(part="away", **keys), Debrief(word="fine", **keys)])
         end = meeting.ends_at
     await run_due(db, end, series.TURN)
     for days, left in ((3, 1), (29, 1), (31, 0)):

@@ -220,7 +220,7 @@ def move_card(view: MeetingView, to: datetime, preview: Preview, reader: Reader)
         *_about_clocks(preview, reader),
         *_about_clashes(preview, reader),
         *([reader.say(_("It is off now. This puts it on again."))] if view.state == "cancelled" else []),
-        reader.say(_("Only this one moves. Answers to the old time are not kept. Is this right?")),
+        reader.say(_("Only this one moves. Answers to the old time do not count then. Is this right?")),
     ]
     state = f"{view.meeting_id}.{local_code(to)}.{view.rev}"
     return (

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from peerbot.models.base import Base
 from peerbot.models.groups import Facilitator, Grant, Group, Membership, Task
-from peerbot.models.meetings import Debrief, Host, Meeting, Response, Series
+from peerbot.models.meetings import Break, Debrief, Host, Meeting, Response, Series
 from peerbot.models.outbox import Card, Delivery, Process
 from peerbot.models.people import Guild, KeyCheck, Member
 
 __all__ = [
     "Base",
+    "Break",
     "Card",
     "Debrief",
     "Delivery",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -89,8 +89,23 @@ class Meeting(Base):
     here_at: Mapped[datetime | None]
 
 
+class Break(Base):
+    """Days, the first and the last among them, on which a series does not meet; whoever takes it back deletes it."""
+
+    __tablename__ = "breaks"
+    __table_args__ = (NEVER_REUSED,)
+
+    break_id: Mapped[RowId]
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.series_id", ondelete="CASCADE"), index=True)
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+
+
 class Response(Base):
-    """What a member answered to one meeting; no row is no answer."""
+    """What a member answered to one meeting, and to which start of it; no row is no answer.
+
+    It counts for as long as the meeting starts then: not while it is moved, and again when it is moved back.
+    """
 
     __tablename__ = "responses"
     __table_args__ = (CheckConstraint("answer IN ('going', 'cant')", name="answer"),)
@@ -99,6 +114,7 @@ class Response(Base):
     member_id: Mapped[MemberId] = mapped_column(primary_key=True, index=True)
     answer: Mapped[str] = mapped_column(String(8))
     at: Mapped[datetime]
+    starts_at: Mapped[datetime]
 
 
 class Host(Base):

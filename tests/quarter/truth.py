@@ -73,7 +73,6 @@ class Meeting:
     series: int
     original: datetime
     history: list[Standing]
-    moved_at: list[datetime] = field(default_factory=list[datetime])
 
     def __repr__(self) -> str:
         """Name the meeting."""
@@ -221,8 +220,9 @@ class Truth:
     def cannot(self, meeting: Meeting, who: str, at: datetime) -> bool:
         """Say whether somebody has answered that they cannot come, to the time that the meeting has."""
         given = [(when, answer) for when, answer in self.answers[meeting, who] if when <= at]
-        moved = max((when for when in meeting.moved_at if when <= at), default=None)
-        return bool(given) and given[-1][1] == "cant" and (moved is None or given[-1][0] > moved)
+        if not given or given[-1][1] != "cant":
+            return False
+        return meeting.standing(given[-1][0]).place == meeting.standing(at).place
 
     def next_of(self, group: int, at: datetime) -> datetime | None:
         """Return when a group meets next."""
@@ -312,7 +312,6 @@ class Truth:
         for each in ahead:
             place, usual = (instant(wall(one, old), series.zone) for one in (each.now.place, each.now.usual))
             each.history.append(Standing(at, place, usual, each.now.why_off))
-            each.moved_at.append(at)
         if any(not each.now.why_off for each in ahead):
             self.changes.append((at, series, ahead))
 
@@ -325,8 +324,6 @@ class Truth:
         if action.what == "move":
             assert action.to is not None
             place = instant(action.to, self.zone_at(at))
-        if action.what == "move" or not was_off:
-            meeting.moved_at.append(at)
         meeting.history.append(Standing(at, place, meeting.usual))
         self.changes.append((at, self.series[meeting.group][meeting.series], [meeting]))
 
