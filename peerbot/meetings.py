@@ -26,7 +26,7 @@ from peerbot.making import LOCAL
 from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Response, Series
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
-from peerbot.series import LONGEST_AHEAD, cancelled, parse, planned_again, set_time, touch
+from peerbot.series import LONGEST_AHEAD, UNDO, cancelled, parse, planned_again, set_time, touch
 from peerbot.text import _
 from peerbot.types import KEEPS_KEY, UTCDateTime, insert_into
 
@@ -107,8 +107,9 @@ async def move(
 ) -> Meeting:
     """Move one meeting to another wall time in its series' zone; a cancelled one is on again there.
 
-    `rev` is the change of it that the actor has seen; a meeting that is there already stays as it is. Raises
-    NotAllowed, MeetingUnknown, or NotValid for a time that is past or too far away, or when somebody else changed it.
+    Why that one was off is kept, so that it is off again when the move is undone. `rev` is the change of it that the
+    actor has seen; a meeting that is there already stays as it is. Raises NotAllowed, MeetingUnknown, or NotValid for a
+    time that is past or too far away, or when somebody else changed it.
     """
     meeting = await _locked(session, actor, meeting_id, now=now)
     series = await session.get_one(Series, meeting.series_id, populate_existing=True)
@@ -125,39 +126,60 @@ async def move(
     if not now < starts_at:
         raise NotValid(_("Please choose a time that lies ahead, within two years."))
     was = meeting.starts_at if meeting.state == "planned" else None  # nobody comes to one that is off
-    meeting.state, meeting.why = "planned", None
     words = local.strftime(LOCAL)
+    meeting.state = "planned"
     meeting.moved_local = None if words == meeting.original_local else words
+    if meeting.moved_local is None or meeting.why == "nobody":
+        meeting.why = None
     _put(meeting, starts_at, series.minutes, now=now)
     await touch(session, meeting, now=now, tells=True, was=was)
     return meeting
 
 
-async def undo(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Meeting:
-    """Put a cancelled or moved meeting back to where its series has it, if that still lies ahead.
+async def undo(
+    session: AsyncSession, actor: Actor, meeting_id: int, *, rev: int | None = None, now: datetime
+) -> Meeting:
+    """Take back what was last done to a meeting: a cancellation, or a move, also of one that was off before.
 
-    Raises NotAllowed, MeetingUnknown, CalledOff, or NotValid when its time has passed, or the group has another meeting
-    at that time by now.
+    `rev` is the change that the actor wants to undo. Raises NotAllowed, MeetingUnknown, CalledOff, or NotValid when
+    its time has passed, when that was undone or overtaken already, or the group has another meeting at that time by now.
     """
     meeting = await _locked(session, actor, meeting_id, now=now, over_too=True)
+    require_rev(meeting, rev)
     if was_empty(meeting, now):
         raise CalledOff
     series = await session.get_one(Series, meeting.series_id, populate_existing=True)
     if series.state != "active":
         raise MeetingUnknown
     if meeting.state == "cancelled":
-        if meeting.starts_at <= now:
+        if meeting.ends_at <= now:
             raise NotValid(_("Its time has passed. Nothing was changed."))
         await planned_again(session, meeting, now=now)
     elif meeting.moved_local is not None:
         starts_at = instant(parse(meeting.original_local), series.zone)
-        if starts_at <= now:
+        if starts_at <= now - UNDO:
             raise NotValid(_("Its first time has passed. You can move it to another one."))
         was, meeting.moved_local = meeting.starts_at, None
-        _put(meeting, starts_at, series.minutes, now=now)
+        _put(meeting, starts_at, series.minutes, now=now - UNDO)  # what came in the minute in which it was elsewhere
+        meeting.state = "planned" if meeting.why is None else "cancelled"
         await touch(session, meeting, now=now, tells=True, was=was)
-    await require_free(session, [meeting])
+    if meeting.state == "planned":
+        await require_free(session, [meeting])
     return meeting
+
+
+def require_rev(meeting: Meeting | MeetingView, rev: int | None) -> None:
+    """Raise NotValid when a meeting has changed since somebody has seen `rev` of it."""
+    if rev is None or meeting.rev == rev:
+        return
+    if meeting.state == "planned" and not is_moved(meeting):
+        raise NotValid(_("It is on at its usual time already. I changed nothing."))
+    raise NotValid(_("This meeting has changed since then. I changed nothing. /meeting list shows how it is now."))
+
+
+def is_moved(meeting: Meeting | MeetingView) -> bool:
+    """Return whether a meeting is not when its series says."""
+    return meeting.was_moved if isinstance(meeting, MeetingView) else meeting.moved_local is not None
 
 
 def was_empty(meeting: Meeting, now: datetime) -> bool:
@@ -338,12 +360,12 @@ async def choices(
 ) -> tuple[MeetingView, ...]:
     """Return the next meetings of groups that the actor may change, whose name contains some letters.
 
-    Those that are off because their series has ended are among them where that is asked, unless a newer series of
-    the group has come after it.
+    One that goes on is the first. Those that are off because their series has ended are among them where that is asked,
+    unless a newer series of the group has come after it.
     """
     guild = await guild_of(session, actor.guild_id)
     ahead = _meetings(actor.guild_id).where(
-        Meeting.starts_at > now, Meeting.state != "over", Group.state == "open",
+        Meeting.ends_at > now, Meeting.starts_at > now - LATELY, Meeting.state != "over", Group.state == "open",
         Group.name.icontains(like, autoescape=True),
     )  # fmt: skip
     newer = aliased(Series)

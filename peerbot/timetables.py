@@ -336,18 +336,24 @@ async def end(session: AsyncSession, actor: Actor, series_id: int, *, now: datet
     return series
 
 
-async def go_on(session: AsyncSession, actor: Actor, series_id: int, *, now: datetime) -> Series:
-    """Take the end of a series back.
+async def go_on(
+    session: AsyncSession, actor: Actor, series_id: int, *, version: int | None = None, now: datetime
+) -> Series:
+    """Take the end of a series back; `version` is of the series as it had ended. One that goes on stays as it is.
 
-    Raises NotAllowed, MeetingUnknown, or NotValid when nothing of it lies ahead, or the group meets then already.
+    Raises NotAllowed, MeetingUnknown, or NotValid when nothing of it lies ahead, when it has changed since, or when the
+    group meets then already.
     """
     series, _group = await locked_series(session, actor, series_id, ended_too=True)
     if series.state == "ended":
+        if version is not None and series.version != version:
+            raise NotValid(_("These meetings have changed since then. I changed nothing. /meeting list shows them."))
         off = [each for each in await future(session, series, now, state="cancelled") if each.why == "ended"]
         rule, first = Rule.parse(series.rule), parse(series.first_local)
         if not off and not occurrences(rule, first, series.zone, after=now, limit=1):
             raise NotValid(_("No meeting of it lies ahead. You can make a new one with /meeting new."))
         series.state = "active"
+        series.version += 1
         await _follow_zone(session, series, now=now)
         await all_planned_again(session, off, now=now)
         await make(session, [series], until=now + AHEAD, now=now)

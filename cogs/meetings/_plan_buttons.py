@@ -12,6 +12,8 @@ SUCCESS, DANGER = discord.ButtonStyle.success, discord.ButtonStyle.danger
 DAY = r"\d{8}"
 DETAILS = rf"{ROW_ID}\.\d{{1,3}}\.\d{{1,19}}\.\d{{1,9}}"
 """A series, minutes, a channel or 0, and which change of the series was seen; topic and link are in the card."""
+CHANGE = rf"{ROW_ID}\.\d{{1,9}}"
+"""A meeting or a series, and which change of it is meant: a second press finds another one."""
 PAGE = rf"\d{{1,3}}\.{ROW_ID}"
 
 
@@ -53,11 +55,11 @@ class SkipButton(PersistentButton, verb="meetings:skip", label=_("Several weeks"
     defers = False
 
 
-class UndoButton(PersistentButton, verb="meetings:undo", label=_("Undo"), style=SUCCESS):
-    """Put one meeting back to where its series has it; where the series has ended, it goes on."""
+class UndoButton(PersistentButton, verb="meetings:undo", label=_("Undo"), state=CHANGE, style=SUCCESS):
+    """Put one meeting back to how it was; where the series has ended, it goes on."""
 
 
-class GoOnButton(PersistentButton, verb="meetings:go-on", label=_("Undo"), style=SUCCESS):
+class GoOnButton(PersistentButton, verb="meetings:go-on", label=_("Undo"), state=CHANGE, style=SUCCESS):
     """Take the end of a series back."""
 
 

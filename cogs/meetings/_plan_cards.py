@@ -293,7 +293,12 @@ def _line_of(view: MeetingView, reader: Reader, *, briefly: bool = False) -> str
 
 def _way_back(view: MeetingView, reader: Reader) -> list[Any]:
     changed = view.state == "cancelled" or view.was_moved
-    return [buttons.UndoButton(view.meeting_id, reader)] if changed else []
+    return [undo_button(view, reader)] if changed else []
+
+
+def undo_button(view: MeetingView, reader: Reader) -> buttons.UndoButton:
+    """Return the way back from how a meeting is now."""
+    return buttons.UndoButton(f"{view.meeting_id}.{view.rev}", reader)
 
 
 def _add_place(card: Card, plan: Plan, reader: Reader) -> None:

@@ -98,7 +98,7 @@ async def cancel_one(answer: Answer, state: str) -> None:
     ]
     if view.next_at is not None:
         lines.append(_("The next one: {when}", when=times.when(view.next_at, view.zone, answer.reader)))
-    await _done(answer, lines, buttons.UndoButton(view.meeting_id, answer.reader))
+    await _done(answer, lines, cards.undo_button(view, answer.reader))
 
 
 @buttons.CancelAllButton.pressed
@@ -114,7 +114,7 @@ async def cancel_all(answer: Answer, state: str) -> None:
         _("**{group}** is off from now on: {repeats}.", group=group.name, repeats=rule),
         *([cards.told(off[0].starts_at, now)] if off else []),
     ]
-    await _done(answer, lines, buttons.GoOnButton(state, answer.reader))
+    await _done(answer, lines, buttons.GoOnButton(f"{series.series_id}.{series.version}", answer.reader))
 
 
 @buttons.GoOnButton.pressed
@@ -122,7 +122,8 @@ async def go_on(answer: Answer, state: str) -> None:
     """Take the end of a series back."""
     now = answer.bot.clock.now()
     async with answer.bot.db.begin() as session:
-        series = await timetables.go_on(session, answer.actor, int(state), now=now)
+        series_id, version = map(int, state.split("."))
+        series = await timetables.go_on(session, answer.actor, series_id, version=version, now=now)
         group = await directory.view(session, series.guild_id, series.group_id)
     rule = words.repeats(Rule.parse(series.rule), answer.reader)
     await _done(answer, [_("**{group}** goes on: {repeats}.", group=group.name, repeats=rule)])
@@ -242,22 +243,28 @@ async def move(answer: Answer, state: str) -> None:
         _("Now: {when}", when=times.when(view.starts_at, view.zone, answer.reader)),
         cards.told(min(before, view.starts_at), now),
     ]
-    await _done(answer, lines, buttons.UndoButton(meeting_id, answer.reader))
+    await _done(answer, lines, cards.undo_button(view, answer.reader))
 
 
 @buttons.UndoButton.pressed
 async def undo(answer: Answer, state: str) -> None:
-    """Put one meeting back; where its series has ended, all of it goes on."""
+    """Put one meeting back, if nothing has changed since; where its series has ended, all of it goes on."""
     bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
+    meeting_id, rev = map(int, state.split("."))
     async with bot.db.begin() as session:
-        view = await meetings.view(session, actor.guild_id, int(state))
-        if view.why == "ended":
+        view = await meetings.view(session, actor.guild_id, meeting_id)
+        if view.state == "cancelled" and view.why == "ended":
+            await timetables.locked_series(session, actor, view.series_id, ended_too=True)
+            meetings.require_rev(await meetings.view(session, actor.guild_id, meeting_id), rev)
             await timetables.go_on(session, actor, view.series_id, now=now)
         else:
-            await meetings.undo(session, actor, int(state), now=now)
-        view = await meetings.view(session, actor.guild_id, int(state))
+            await meetings.undo(session, actor, meeting_id, rev=rev, now=now)
+        view = await meetings.view(session, actor.guild_id, meeting_id)
+    is_off = view.state == "cancelled"
     lines = [
-        _("**{group}** is on again.", group=view.group_name),
+        _("**{group}** is off again.", group=view.group_name)
+        if is_off
+        else _("**{group}** is on again.", group=view.group_name),
         _("When: {when}", when=times.when(view.starts_at, view.zone, answer.reader)),
     ]
     await _done(answer, lines)

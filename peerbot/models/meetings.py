@@ -58,9 +58,9 @@ class Meeting(Base):
     """One meeting of a series, known by the wall time at which the series puts it (`original_local`), moved or not.
 
     States: planned, cancelled, over. `rev` counts its changes: what was planned for an older one is no longer true.
-    `why` says how it was cancelled. Up to `turned_at`, what belongs to its time (card, reminders, start) was seen to.
-    `told` is what members were last told of it ("": that it is as the series says; after "@", a place where it is no
-    longer). `here_at` is when a facilitator was seen there.
+    `why` says how it was cancelled, also while it is planned elsewhere since. Up to `turned_at`, what belongs to its
+    time (card, reminders, start) was seen to. `told` is what members were last told of it ("": that it is as the series
+    says; after "@", a place where it is no longer). `here_at` is when a facilitator was seen there.
     """
 
     __tablename__ = "meetings"
