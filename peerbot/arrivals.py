@@ -68,7 +68,7 @@ async def here_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *
     if meetings.was_empty(meeting, now):
         meeting.here_at = now
         await planned_again(session, meeting, now=now)
-        await _to_room(session, "meetings.back", meeting, now=now, not_after=meeting.ends_at)
+        await _to_room(session, "meetings.on_again", meeting, now=now, not_after=meeting.ends_at)
     elif meeting.state != "planned" or not meeting.starts_at <= now < meeting.ends_at:
         raise MeetingUnknown
     return await meetings.view(session, actor.guild_id, meeting_id)

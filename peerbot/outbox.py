@@ -95,6 +95,7 @@ class Outbox:
 
         `after` runs in the transaction that acknowledges it; the delivery carries the message's id by then.
         """
+        self._is_new(kind)
         self.messages[kind] = render
         if after is not None:
             self.after[kind] = after
@@ -116,8 +117,15 @@ class Outbox:
 
     def effect(self, kind: str, apply: Callable[[Delivery], Awaitable[Outcome]]) -> None:
         """Register an effect: `apply` makes Discord match the database and may run more than once."""
+        self._is_new(kind)
         self.effects[kind] = apply
 
     def step(self, kind: str, rule: Step) -> None:
         """Register a step: a rule that runs without Discord."""
+        self._is_new(kind)
         self.steps[kind] = rule
+
+    def _is_new(self, kind: str) -> None:
+        """Raise ValueError if a kind is registered already: of two, one would never be done."""
+        if kind in self.messages or kind in self.effects or kind in self.steps:
+            raise ValueError(kind)

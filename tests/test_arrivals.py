@@ -275,7 +275,7 @@ async def test_a_host_who_is_there_after_all_puts_the_meeting_on_again_and_membe
         for _press in range(2):
             seen = await arrivals.here_after_all(session, facilitator(OTHER), meeting.meeting_id, now=at)
             assert (seen.state, seen.why, seen.here_at) == ("planned", None, at)
-        (back,) = await planned(session, "meetings.back")
+        (back,) = await planned(session, "meetings.on_again")
         assert (back.channel_id, back.not_after) == (ROOM, meeting.ends_at)
         assert await hosting.still(session, back) is not None
         (tell,) = await planned(session, "meetings.tell")

@@ -16,6 +16,7 @@ from peerbot.config import Settings
 from peerbot.deliveries import CANCELLED, DEAD, DONE, EXPIRED, LEASED, PENDING, Priority
 from peerbot.dispatcher import ATTEMPTS, Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
 from peerbot.models import Delivery, Guild
+from peerbot.outbox import Outbox
 
 pytestmark = pytest.mark.both_databases
 
@@ -435,3 +436,13 @@ async def test_a_run_that_takes_too_long_is_ended_before_its_lease_is(
     assert ended.is_set()
     assert (row.state, row.problem) == (PENDING, "slow")
     assert dispatcher.LONGEST_RUN < deliveries.LEASE
+
+
+def test_a_kind_is_one_thing_alone() -> None:
+    async def nothing(*_given: object) -> None:
+        pass
+
+    outbox = Outbox()
+    outbox.step("kind", nothing)
+    with pytest.raises(ValueError, match="kind"):
+        outbox.message("kind", nothing)

@@ -43,7 +43,7 @@ class HostingPosts:
         outbox.effect("meetings.cover_draw", self.draw_cover)
         outbox.message("meetings.soon", self.render_soon)
         outbox.message("meetings.call", self.render_call)
-        for kind in ("meetings.late", "meetings.arrived", "meetings.on_way", "meetings.nobody", "meetings.back"):
+        for kind in ("meetings.late", "meetings.arrived", "meetings.on_way", "meetings.nobody", "meetings.on_again"):
             outbox.message(kind, self.render_room)
         outbox.message("meetings.talk", self.render_talk)
         outbox.letter("meetings.debrief", self.render_debrief)
@@ -186,7 +186,7 @@ class HostingPosts:
             lines = [_("A facilitator is on the way. Please wait a little.")]
         elif delivery.kind == "meetings.arrived" and told:
             lines = [_("A facilitator is here now. Thank you for waiting.")]
-        elif delivery.kind == "meetings.back" and stands and view.here_at is not None:
+        elif delivery.kind == "meetings.on_again" and stands and view.here_at is not None:
             lines = [_("A facilitator is here after all, so the meeting is on. Thank you for waiting.")]
         elif delivery.kind == "meetings.nobody" and view.state == "cancelled" and view.why == "nobody":
             lines = [_("I am sorry. Nobody could come to host today, so this meeting is off.")]
