@@ -16,7 +16,19 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import arrivals, cards, debriefs, deliveries, hosting, meetings, notices, reminders, series, staff
+from peerbot import (
+    arrivals,
+    cards,
+    debriefs,
+    deliveries,
+    handovers,
+    hosting,
+    meetings,
+    notices,
+    reminders,
+    series,
+    staff,
+)
 from peerbot.database import is_away
 from peerbot.deliveries import Priority
 from peerbot.meetings import Scene
@@ -58,7 +70,7 @@ MOMENTS: tuple[Moment, ...] = (
     Moment("reminders of an hour", reminders.remind, timedelta(minutes=64), timedelta(minutes=3)),
     Moment("link", notices.show_link, notices.LINK_BEFORE, notices.LINK_OF_USE),
     Moment("reminders of ten minutes", reminders.remind, timedelta(minutes=11), timedelta(minutes=1)),
-    Moment("soon", hosting.call_hosts, hosting.SOON, timedelta(minutes=8)),
+    Moment("soon", handovers.call_hosts, handovers.SOON, timedelta(minutes=8)),
     Moment("start", reminders.start, timedelta(), reminders.START_OF_USE),
     Moment("late", arrivals.look_late, -arrivals.LATE, arrivals.CALL_OF_USE),
     Moment("empty", arrivals.look_empty, -arrivals.EMPTY, arrivals.ON_TIME),
@@ -73,7 +85,7 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     if group is None or meeting is None or meeting.state == "over":
         return
     if group.state != "open":
-        await hosting.put_away(session, meeting, now=now)
+        await handovers.put_away(session, meeting, now=now)
         return
     belongs_to = await session.get_one(Series, meeting.series_id)
     scene = Scene(meeting, belongs_to, group, now, now, meeting.turned_at)
@@ -165,7 +177,7 @@ async def _end(session: AsyncSession, scene: Scene) -> None:
 
 
 async def _look_after_hosts(session: AsyncSession, scene: Scene) -> None:
-    await hosting.look_after(session, scene.group, scene.meeting, now=scene.now)
+    await handovers.look_after(session, scene.group, scene.meeting, now=scene.now)
 
 
 LONG = timedelta(days=400)

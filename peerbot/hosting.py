@@ -15,16 +15,16 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, board, cards, deliveries, duty, meetings, members, reminders
+from peerbot import access, cards, deliveries, duty, meetings, members, reminders
 from peerbot.deliveries import Priority
 from peerbot.errors import CalledOff, CoverTaken, MeetingUnknown, NotAllowed
-from peerbot.meetings import MeetingView, Scene
-from peerbot.models import Card, Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Response
+from peerbot.meetings import MeetingView
+from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Response
 from peerbot.rights import Actor, facilitates, guild_of, locked, require_facilitator
 from peerbot.series import AT_ONCE, UNDO
 from peerbot.setup import Agreement, agreement_of
 from peerbot.text import _
-from peerbot.types import KEEPS_KEY, insert_into
+from peerbot.types import insert_into
 
 AWAY, COVER = "away", "cover"
 WISH = 2
@@ -34,13 +34,8 @@ ASK, SECOND, LATE = "ask", "second", "late"
 MOST_CALLED = 12
 """People whom one message calls."""
 LOOKED_AT = 200
-SOON = timedelta(minutes=10)
 AGAIN = timedelta(minutes=10)
 """Within this time, somebody who asks for cover twice calls others once."""
-CARD_AHEAD = timedelta(days=8)
-"""How long before a meeting its card may be there at the earliest; groups choose at most a week."""
-MOST_PLACED = 50
-"""Cards that are placed in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +137,7 @@ async def accept(session: AsyncSession, actor: Actor, meeting_id: int, why: str,
     await _put(session, meeting, me, COVER, now)
     if not listed:
         planned = await access.follow(session, group, me.member_id, at_once=True, now=now)
-        await _plan_end(session, meeting, now=now)
+        await plan_end(session, meeting, now=now)
     await redraw(session, meeting, now=now)
     return await hosts_of(session, actor.guild_id, meeting_id), planned
 
@@ -327,88 +322,9 @@ async def asked(session: AsyncSession, guild_id: int, meeting_id: int) -> Sequen
     return (await session.scalars(sent.order_by(Delivery.delivery_id))).all()
 
 
-async def look_after(session: AsyncSession, group: Group, meeting: Meeting, *, now: datetime) -> None:
-    """Have facilitators shown who hosts a meeting that is near, and let who covers in; part of a meeting's turn."""
-    subject = cards.of_hosts(meeting.meeting_id)
-    if meeting.ends_at <= now:
-        await put_away(session, meeting, now=now)
-    elif _is_near(group, meeting, now) and not await cards.stands(session, meeting.guild_id, subject):
-        await board.plan(session, meeting.guild_id, now=now)
-    covers = select(Host.member_id).where(Host.meeting_id == meeting.meeting_id, Host.part == COVER)
-    member_ids = (await session.scalars(covers.order_by(Host.member_id))).all()
-    for member_id in member_ids:
-        await access.follow(session, group, member_id, now=now)
-    if member_ids:
-        await _plan_end(session, meeting, now=now)
-
-
-async def put_away(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
-    """Remove the card of a meeting that has no hosts any more, because it is over or its group has closed."""
-    await cards.take_down(session, meeting.guild_id, cards.of_hosts(meeting.meeting_id), now=now)
-    await session.flush()
-
-
-async def show(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: the task thread is there, and gets the cards of meetings that are near and have none in it."""
-    thread_id = (await guild_of(session, delivery.guild_id)).task_thread_id
-    if thread_id is None:
-        return
-    coming = select(Meeting, Group).join(Group, Group.group_id == Meeting.group_id).where(
-        Meeting.guild_id == delivery.guild_id, Meeting.state == "planned", Group.state == "open",
-        Meeting.starts_at.between(now - meetings.LATELY, now + CARD_AHEAD),
-    )  # fmt: skip
-    rows = (await session.execute(coming.order_by(Meeting.starts_at, Meeting.meeting_id))).all()
-    placed = select(Card.subject).where(Card.guild_id == delivery.guild_id, Card.channel_id == thread_id)
-    there = set((await session.scalars(placed)).all())
-    near = [
-        (meeting, group)
-        for meeting, group in rows
-        if _is_near(group, meeting, now) and cards.of_hosts(meeting.meeting_id) not in there
-    ]
-    for meeting, group in near[:MOST_PLACED]:
-        name = cards.of_hosts(meeting.meeting_id)
-        await cards.place(session, group.guild_id, name, thread_id, group_id=group.group_id, now=now)
-    if len(near) > MOST_PLACED:
-        await deliveries.plan(session, board.READY, "0", guild_id=delivery.guild_id, now=now, again=True)
-
-
-async def call_hosts(session: AsyncSession, scene: Scene) -> None:
-    """Tell facilitators that a meeting begins soon."""
-    meeting = scene.meeting
-    late = meeting.starts_at + timedelta(minutes=3)
-    await to_thread(session, "meetings.soon", key(meeting), meeting, now=scene.now, not_after=late)
-
-
-async def listed_anew(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: others look after a group; who does no more needs no cover, and cards show who hosts."""
-    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
-    if group is None:
-        return
-    listed = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)
-    coming = select(Meeting.meeting_id).where(Meeting.group_id == group.group_id, Meeting.ends_at > now)
-    gone = (Host.meeting_id.in_(coming), Host.part == AWAY, Host.member_id.not_in(listed))
-    await session.execute(delete(Host).where(*gone), execution_options={"synchronize_session": False})
-    ids = (await session.scalars(coming.where(Meeting.starts_at < now + CARD_AHEAD))).all()
-    of_both = [of(meeting_id) for meeting_id in ids for of in (cards.of_hosts, cards.of_meeting)]
-    await cards.mark(session, group.guild_id, *of_both, now=now)
-
-
-async def let_go(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: a meeting is over, and whoever covered no longer needs the group's room."""
-    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
-    covers = select(Host.member_id).where(Host.meeting_id == delivery.subject_id, Host.part == COVER)
-    for member_id in (await session.scalars(covers.order_by(Host.member_id))).all():
-        if group is not None:
-            await access.follow(session, group, member_id, now=now)
-
-
-async def _plan_end(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+async def plan_end(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+    """Have whoever covers at a meeting let go of its room some time after its end."""
     await deliveries.plan(
         session, "meetings.let_go", str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, again=True,
         due_at=meeting.ends_at + access.COVERED, group_id=meeting.group_id, subject_id=meeting.meeting_id,
     )  # fmt: skip
-
-
-def _is_near(group: Group, meeting: Meeting, now: datetime) -> bool:
-    near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
-    return near and meeting.state == "planned"

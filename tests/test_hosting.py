@@ -19,6 +19,7 @@ from peerbot import (
     departures,
     facilitators,
     groups,
+    handovers,
     hosting,
     meetings,
     members,
@@ -92,7 +93,7 @@ async def test_any_facilitator_of_the_server_covers_and_sees_the_room_until_an_h
             assert decided.wanted == (frozenset({("room", ROOM)}) if wanted else frozenset())
         (end,) = await planned(session, "meetings.let_go")
         assert end.due_at == after + access.COVERED
-        await hosting.let_go(session, end, end.due_at)
+        await handovers.let_go(session, end, end.due_at)
         assert (await session.get_one(Delivery, access_id, populate_existing=True)).due_at == end.due_at
         person = await members.find(session, GUILD, THIRD)
         assert person is not None
@@ -252,7 +253,7 @@ async def test_the_card_is_placed_when_the_meeting_is_near_and_taken_down_after_
         await board.board_ready(session, GUILD, THREAD, now=NOW)
         (ready,) = await planned(session, board.READY)
         for _time in range(2):
-            await hosting.show(session, ready, NOW)
+            await handovers.show(session, ready, NOW)
         shown = (await session.scalars(select(Card).where(Card.subject.startswith("hosts:")))).all()
         assert [(card.subject, card.channel_id, card.posts) for card in shown] == [
             (cards.of_hosts(meeting.meeting_id), THREAD, 1)
@@ -265,11 +266,11 @@ async def test_a_deleted_task_thread_is_made_anew_for_its_cards(db: Database, me
     async with db.begin() as session:
         await board.board_ready(session, GUILD, THREAD, now=NOW)
         (ready,) = await planned(session, board.READY)
-        await hosting.show(session, ready, NOW)
+        await handovers.show(session, ready, NOW)
         await board.thread_deleted(session, GUILD, THREAD, now=NOW)
         assert len(await planned(session, "desk.board")) == 1
         await board.board_ready(session, GUILD, THREAD + 1, now=NOW)
-        await hosting.show(session, ready, NOW)
+        await handovers.show(session, ready, NOW)
         card = (await session.scalars(select(Card).where(Card.subject.startswith("hosts:")))).one()
         assert card.channel_id == THREAD + 1
 
@@ -280,7 +281,7 @@ async def test_who_steps_back_needs_no_cover_any_more(db: Database, meeting: Mee
         left = await facilitators.step_back(session, actor(FACILITATOR), meeting.group_id, now=NOW)
         assert not left.is_last, "the role is not asked for: it gives a right, and this takes one away"
         step = (await planned(session, "meetings.listed"))[-1]
-        await hosting.listed_anew(session, step, NOW)
+        await handovers.listed_anew(session, step, NOW)
         hosts = await hosting.hosts_of(session, GUILD, meeting.meeting_id)
         assert (hosts.user_ids, hosts.wanted) == ((OTHER,), False)
         assert await planned(session, "staff.nobody_left") == []

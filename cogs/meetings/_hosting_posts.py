@@ -13,7 +13,7 @@ from cogs._help import help_now_button
 from cogs._outbox import Post
 from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
-from peerbot import arrivals, board, cards, debriefs, hosting, meetings, members, reach, times
+from peerbot import arrivals, board, cards, debriefs, handovers, hosting, meetings, members, reach, times
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -35,9 +35,9 @@ class HostingPosts:
     def register(self) -> None:
         """Tell the outbox what each kind says, and how a card of hosts looks."""
         outbox = self.bot.outbox
-        outbox.step(board.READY, hosting.show)
-        outbox.step("meetings.listed", hosting.listed_anew)
-        outbox.step("meetings.let_go", hosting.let_go)
+        outbox.step(board.READY, handovers.show)
+        outbox.step("meetings.listed", handovers.listed_anew)
+        outbox.step("meetings.let_go", handovers.let_go)
         outbox.step(debriefs.RESTED, debriefs.rested)
         outbox.message("meetings.cover", self.render_cover)
         outbox.effect("meetings.cover_draw", self.draw_cover)

@@ -1,0 +1,110 @@
+"""What becomes of a meeting's hosts as time goes on and things change around it: its card, who looks after the group.
+
+Facilitators find the hosts of each meeting that is near on a card in the task thread.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from peerbot import access, board, cards, deliveries, meetings
+from peerbot.hosting import AWAY, COVER, key, plan_end, to_thread
+from peerbot.meetings import Scene
+from peerbot.models import Card, Delivery, Facilitator, Group, Host, Meeting
+from peerbot.rights import guild_of
+from peerbot.types import KEEPS_KEY
+
+SOON = timedelta(minutes=10)
+CARD_AHEAD = timedelta(days=8)
+"""How long before a meeting its card may be there at the earliest; groups choose at most a week."""
+MOST_PLACED = 50
+"""Cards that are placed in one transaction."""
+
+
+# the card in the task thread
+
+
+async def look_after(session: AsyncSession, group: Group, meeting: Meeting, *, now: datetime) -> None:
+    """Have facilitators shown who hosts a meeting that is near, and let who covers in; part of a meeting's turn."""
+    subject = cards.of_hosts(meeting.meeting_id)
+    if meeting.ends_at <= now:
+        await put_away(session, meeting, now=now)
+    elif _is_near(group, meeting, now) and not await cards.stands(session, meeting.guild_id, subject):
+        await board.plan(session, meeting.guild_id, now=now)
+    covers = select(Host.member_id).where(Host.meeting_id == meeting.meeting_id, Host.part == COVER)
+    member_ids = (await session.scalars(covers.order_by(Host.member_id))).all()
+    for member_id in member_ids:
+        await access.follow(session, group, member_id, now=now)
+    if member_ids:
+        await plan_end(session, meeting, now=now)
+
+
+async def put_away(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+    """Remove the card of a meeting that has no hosts any more, because it is over or its group has closed."""
+    await cards.take_down(session, meeting.guild_id, cards.of_hosts(meeting.meeting_id), now=now)
+    await session.flush()
+
+
+async def show(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: the task thread is there, and gets the cards of meetings that are near and have none in it."""
+    thread_id = (await guild_of(session, delivery.guild_id)).task_thread_id
+    if thread_id is None:
+        return
+    coming = select(Meeting, Group).join(Group, Group.group_id == Meeting.group_id).where(
+        Meeting.guild_id == delivery.guild_id, Meeting.state == "planned", Group.state == "open",
+        Meeting.starts_at.between(now - meetings.LATELY, now + CARD_AHEAD),
+    )  # fmt: skip
+    rows = (await session.execute(coming.order_by(Meeting.starts_at, Meeting.meeting_id))).all()
+    placed = select(Card.subject).where(Card.guild_id == delivery.guild_id, Card.channel_id == thread_id)
+    there = set((await session.scalars(placed)).all())
+    near = [
+        (meeting, group)
+        for meeting, group in rows
+        if _is_near(group, meeting, now) and cards.of_hosts(meeting.meeting_id) not in there
+    ]
+    for meeting, group in near[:MOST_PLACED]:
+        name = cards.of_hosts(meeting.meeting_id)
+        await cards.place(session, group.guild_id, name, thread_id, group_id=group.group_id, now=now)
+    if len(near) > MOST_PLACED:
+        await deliveries.plan(session, board.READY, "0", guild_id=delivery.guild_id, now=now, again=True)
+
+
+def _is_near(group: Group, meeting: Meeting, now: datetime) -> bool:
+    near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
+    return near and meeting.state == "planned"
+
+
+# what changes around a meeting
+
+
+async def call_hosts(session: AsyncSession, scene: Scene) -> None:
+    """Tell facilitators that a meeting begins soon."""
+    meeting = scene.meeting
+    late = meeting.starts_at + timedelta(minutes=3)
+    await to_thread(session, "meetings.soon", key(meeting), meeting, now=scene.now, not_after=late)
+
+
+async def listed_anew(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: others look after a group; who does no more needs no cover, and cards show who hosts."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    if group is None:
+        return
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)
+    coming = select(Meeting.meeting_id).where(Meeting.group_id == group.group_id, Meeting.ends_at > now)
+    gone = (Host.meeting_id.in_(coming), Host.part == AWAY, Host.member_id.not_in(listed))
+    await session.execute(delete(Host).where(*gone), execution_options={"synchronize_session": False})
+    ids = (await session.scalars(coming.where(Meeting.starts_at < now + CARD_AHEAD))).all()
+    of_both = [of(meeting_id) for meeting_id in ids for of in (cards.of_hosts, cards.of_meeting)]
+    await cards.mark(session, group.guild_id, *of_both, now=now)
+
+
+async def let_go(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: a meeting is over, and whoever covered no longer needs the group's room."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    covers = select(Host.member_id).where(Host.meeting_id == delivery.subject_id, Host.part == COVER)
+    for member_id in (await session.scalars(covers.order_by(Host.member_id))).all():
+        if group is not None:
+            await access.follow(session, group, member_id, now=now)
