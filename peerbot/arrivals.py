@@ -2,9 +2,11 @@
 
 Somebody is there who says so, or is seen in the meeting's voice channel; kept is when, not who, and nothing about
 members. After five minutes without anybody, others are called and members are told; after fifteen the meeting is
-cancelled, where the owner keeps that on. Whoever says that they come gives it ten minutes from then on, until the
-twentieth at least and the twenty-fifth at most. It is never cancelled when nobody was called in time, or when the bot
-could not have seen somebody come; and until its end, a host who is there after all puts it on again.
+cancelled, where the owner keeps that on. Where it takes place in no voice channel, nobody can be seen: hosts are asked,
+then others, members read just that, and nothing is ever cancelled. Whoever says that they come gives it ten minutes
+from then on, until the twentieth at least and the twenty-fifth at most. It is never cancelled when nobody was called in
+time, or when the bot could not have seen somebody come; and until its end, a host who is there after all puts it on
+again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import deliveries, hosting, meetings, members
 from peerbot.deliveries import Priority
 from peerbot.errors import MeetingUnknown, NotValid
-from peerbot.hosting import COVER
+from peerbot.hosting import AWAY, COVER
 from peerbot.meetings import MeetingView, Scene
 from peerbot.models import Delivery, Facilitator, Group, Host, Meeting, Series
 from peerbot.rights import Actor, guild_of
@@ -36,6 +38,8 @@ ON_THE_WAY = timedelta(minutes=10)
 """How long a meeting waits for somebody who says that they come, from then on."""
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=20), timedelta(minutes=25)
 """How long that is at least and at most, from the start on."""
+OTHERS = "others"
+"""What the key of a call ends with that asks others because no host of a place that nobody sees has answered."""
 ON_TIME = timedelta(minutes=2)
 """How late a meeting may be found empty to be cancelled: later, nobody knows what went on meanwhile."""
 
@@ -74,6 +78,19 @@ async def here_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *
     return await meetings.view(session, actor.guild_id, meeting_id)
 
 
+async def left(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> None:
+    """Take back that a facilitator is at a meeting if nobody hosts it any more, and have members told."""
+    meeting = await _locked(session, guild_id, meeting_id)
+    if meeting is None or meeting.state != "planned" or meeting.here_at is None:
+        return
+    if await hosting.hosting(session, meeting):
+        return
+    meeting.here_at = None
+    await hosting.redraw(session, meeting, now=now)
+    if meeting.starts_at <= now < meeting.ends_at:
+        await _to_room(session, "meetings.left", meeting, now=now, not_after=meeting.ends_at)
+
+
 async def in_channel(session: AsyncSession, guild_id: int, channel_id: int, *, now: datetime) -> list[int]:
     """Return the meetings in a channel at which nobody was seen yet, and somebody might be now."""
     open_now = select(Meeting.meeting_id).join(Series, Series.series_id == Meeting.series_id).where(
@@ -92,8 +109,13 @@ async def seen(
         return False
     ids = [member.member_id for member in await members.find_all(session, guild_id, user_ids)]
     listed = select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
+    # Who asks for cover during the meeting is going, and may be seen still; who had asked before has come after all.
+    goes = select(Host.member_id).where(
+        Host.meeting_id == meeting_id, Host.part == AWAY, Host.at >= meeting.starts_at - EARLY
+    )
     covers = select(Host.member_id).where(Host.meeting_id == meeting_id, Host.part == COVER)
-    hosts = {*(await session.scalars(listed)).all(), *(await session.scalars(covers)).all()}
+    usual = (await session.scalars(listed.where(Facilitator.member_id.not_in(goes)))).all()
+    hosts = {*usual, *(await session.scalars(covers)).all()}
     if hosts.isdisjoint(ids):
         return False
     await _arrived(session, meeting, now=now)
@@ -139,23 +161,28 @@ async def nobody_came(
 ) -> bool:
     """Cancel a meeting to which nobody came, if the owner keeps this on; return whether it was cancelled.
 
-    Not if nobody was called in time, or the bot has looked only since after that; nor where it sees nobody, behind a
-    link, while those who are there may see nothing of Discord. If somebody is on the way, it is looked once more when
-    their time is over, where they can be seen (`by_voice`).
+    Not if nobody was called in time, or the bot has looked only since after that; nor where it sees nobody, without a
+    voice channel of Discord (`by_voice`): there, others are asked to look in. If somebody is on the way, it is looked
+    once more when their time is over.
     """
     meeting = await _locked_look(session, delivery)
     guild = await guild_of(session, delivery.guild_id)
-    if meeting is None or not guild.cancels_empty:
+    if meeting is None:
+        return False
+    until = await _waits_until(session, meeting)
+    if not by_voice or await _is_elsewhere(session, meeting):
+        if until is None:
+            name = f"{hosting.key(meeting)}:{OTHERS}"
+            of_use = now + CALL_OF_USE
+            await hosting.to_thread(session, "meetings.call", name, meeting, now=now, not_after=of_use)
         return False
     call = await hosting.planned(session, "meetings.call", meeting)
     if call is None or call.state != deliveries.DONE or looking_since > meeting.starts_at + LATE:
         return False
-    if await _is_elsewhere(session, meeting):
+    if not guild.cancels_empty:
         return False
-    until = await _waits_until(session, meeting)
-    if until is not None and (now < until or not by_voice):
-        if by_voice:
-            await _plan_look(session, "meetings.look_empty", meeting, now=now, due_at=until)
+    if until is not None and now < until:
+        await _plan_look(session, "meetings.look_empty", meeting, now=now, due_at=until)
         return False
     await cancelled(session, meeting, "nobody", now=now)
     await _to_room(session, "meetings.nobody", meeting, now=now, not_after=now + timedelta(hours=1))
@@ -168,7 +195,7 @@ async def on_the_way(session: AsyncSession, guild_id: int, meeting_id: int, *, n
     until = await _waits_until(session, meeting) if meeting is not None and meeting.here_at is None else None
     if meeting is None or until is None:
         return None
-    if await hosting.planned(session, "meetings.late", meeting) is not None:
+    if await _were_told(session, meeting):
         await _to_room(session, "meetings.on_way", meeting, now=now, not_after=until)
     return until
 
@@ -183,8 +210,8 @@ async def is_on_the_way(session: AsyncSession, delivery: Delivery, *, now: datet
 async def was_told(session: AsyncSession, delivery: Delivery) -> bool:
     """Return whether members have read that nobody was at a delivery's meeting, and may read now what came of it."""
     meeting = await hosting.still(session, delivery)
-    told = await hosting.planned(session, "meetings.late", meeting) if meeting is not None else None
-    return told is not None and told.message_id is not None
+    told = await _were_told(session, meeting) if meeting is not None else []
+    return any(each.message_id is not None for each in told)
 
 
 async def _arrived(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
@@ -192,8 +219,14 @@ async def _arrived(session: AsyncSession, meeting: Meeting, *, now: datetime) ->
         return
     meeting.here_at = now
     await hosting.redraw(session, meeting, now=now)
-    if await hosting.planned(session, "meetings.late", meeting) is not None:
+    if await _were_told(session, meeting):
         await _to_room(session, "meetings.arrived", meeting, now=now, not_after=meeting.ends_at)
+
+
+async def _were_told(session: AsyncSession, meeting: Meeting) -> list[Delivery]:
+    """Return what members were told of a meeting at which nobody was, or nobody any more."""
+    found = [await hosting.planned(session, kind, meeting) for kind in ("meetings.late", "meetings.left")]
+    return [each for each in found if each is not None]
 
 
 async def _waits_until(session: AsyncSession, meeting: Meeting) -> datetime | None:

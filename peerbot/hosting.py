@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import access, cards, deliveries, duty, meetings, members, reminders
@@ -55,6 +55,14 @@ class Hosts:
     def may_be_more(self) -> bool:
         """Whether one more is welcome."""
         return self.wanted or len(self.user_ids) < WISH
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How many others on duty are asked for cover, and whether that is at once or in a minute."""
+
+    others: int
+    at_once: bool
 
 
 @dataclass(frozen=True)
@@ -105,36 +113,63 @@ async def ask_cover(session: AsyncSession, group: Group, meeting: Meeting, membe
 
 
 async def come_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Hosts:
-    """Let the actor host a meeting for which they had asked for cover. Raises MeetingUnknown or NotAllowed."""
-    _guild, _group, meeting = await pressed(session, actor, meeting_id, now=now)
+    """Let the actor host a meeting for which they had asked for cover. Raises MeetingUnknown or NotAllowed.
+
+    Once it has begun and nobody is there, they are on the way.
+    """
+    _guild, group, meeting = await pressed(session, actor, meeting_id, now=now)
     me = await members.find(session, actor.guild_id, actor.user_id)
-    mine = (Host.meeting_id == meeting_id, Host.member_id == (me.member_id if me else 0), Host.part == AWAY)
-    await session.execute(delete(Host).where(*mine))
-    await redraw(session, meeting, now=now)
+    if me is not None:
+        await comes(session, group, meeting, me, now=now)
     return await hosts_of(session, actor.guild_id, meeting_id)
+
+
+async def comes(session: AsyncSession, group: Group, meeting: Meeting, member: Member, *, now: datetime) -> None:
+    """Let somebody host a meeting, its group locked, if they look after the group, whatever they had said of it.
+
+    Once it has begun and nobody is there, that they come is written down, so that they are waited for.
+    """
+    cant = (Response.meeting_id == meeting.meeting_id, Response.member_id == member.member_id)
+    await session.execute(delete(Response).where(*cant, Response.answer == meetings.CANT))
+    listed = await session.get(Facilitator, (group.group_id, member.member_id)) is not None
+    if listed and is_awaited(meeting, now):
+        await _put(session, meeting, member, COVER, now)
+    else:
+        away = (Host.meeting_id == meeting.meeting_id, Host.member_id == member.member_id, Host.part == AWAY)
+        await session.execute(delete(Host).where(*away))
+    await redraw(session, meeting, now=now)
+
+
+def is_awaited(meeting: Meeting, now: datetime) -> bool:
+    """Return whether a meeting has begun, and nobody is known to be there."""
+    return meeting.starts_at <= now and meeting.here_at is None
 
 
 async def accept(session: AsyncSession, actor: Actor, meeting_id: int, why: str, *, now: datetime) -> tuple[Hosts, int]:
     """Let the actor host a meeting; return who hosts it, and the delivery of their access to the room (0: none needed).
 
-    Raises MeetingUnknown, NotAllowed unless they hold the role, or CoverTaken when somebody was faster.
+    Whoever accepts once it has begun, while nobody is there, is on the way, by whichever button they say so. Raises
+    MeetingUnknown, NotAllowed unless they hold the role, or CoverTaken when somebody was faster.
     """
     _guild, group, meeting = await pressed(session, actor, meeting_id, now=now)
     me = await members.of(session, actor.guild_id, actor.user_id, now=now, locale=actor.locale)
     mine = await session.get(Host, (meeting_id, me.member_id))
     listed = await session.get(Facilitator, (group.group_id, me.member_id)) is not None
     before = await hosts_of(session, actor.guild_id, meeting_id)
-    planned = 0
-    if why == LATE:
-        if meeting.here_at is not None or before.on_the_way not in (None, actor.user_id):
+    awaited = is_awaited(meeting, now)
+    if why == LATE and now >= meeting.starts_at:  # else it is an old press: the meeting was moved since
+        if not awaited or before.on_the_way not in (None, actor.user_id):
             raise CoverTaken(before.on_the_way)
-    elif listed and now < meeting.starts_at:
-        return await come_after_all(session, actor, meeting_id, now=now), 0
-    elif mine is not None and not listed:
-        return before, 0
-    elif not listed and not before.wanted and before.user_ids and (why == ASK or len(before.user_ids) >= WISH):
+    elif listed:
+        await comes(session, group, meeting, me, now=now)
+        return await hosts_of(session, actor.guild_id, meeting_id), 0
+    elif mine is not None and mine.part == COVER:
+        if not awaited:
+            return before, 0
+    elif not before.wanted and before.user_ids and (why == ASK or len(before.user_ids) >= WISH):
         raise CoverTaken(before.covered_by or before.user_ids[0])
     await _put(session, meeting, me, COVER, now)
+    planned = 0
     if not listed:
         planned = await access.follow(session, group, me.member_id, at_once=True, now=now)
         await plan_end(session, meeting, now=now)
@@ -160,7 +195,10 @@ async def sheet(session: AsyncSession, actor: Actor, meeting_id: int, *, now: da
         raise MeetingUnknown
     await require_host(session, guild, meeting, actor)
     newcomers = await reminders.newcomers(session, meeting)
-    new = select(Member).where(Member.member_id.in_(newcomers), Member.away_since.is_(None))
+    cant = select(Response.member_id).where(Response.meeting_id == meeting_id, Response.answer == meetings.CANT)
+    new = select(Member).where(
+        Member.member_id.in_(newcomers), Member.away_since.is_(None), Member.member_id.not_in(cant)
+    )
     going = select(Member).join(Response, Response.member_id == Member.member_id).where(
         Response.meeting_id == meeting_id, Response.starts_at == meeting.starts_at,
         Response.answer == meetings.GOING, Member.away_since.is_(None),
@@ -231,23 +269,38 @@ async def hosts_of(session: AsyncSession, guild_id: int, meeting_id: int) -> Hos
     hosts = await hosting(session, meeting)
     parts = select(Host.part, Host.at, Member).join(Member, Member.member_id == Host.member_id)
     rows = [(part, at, member) for part, at, member in await session.execute(
-        parts.where(Host.meeting_id == meeting_id).order_by(Host.at)
+        parts.where(Host.meeting_id == meeting_id).order_by(Host.at, Host.part)
     )]  # fmt: skip
     covers = [(at, members.user_id(session, member)) for part, at, member in rows if part == COVER]
     late = [user_id for at, user_id in covers if at >= meeting.starts_at]
+    listed = set((await session.scalars(_listed(meeting))).all())
     return Hosts(
         seen,
         tuple(members.user_id(session, member) for member in hosts),
-        wanted=len(rows) - len(covers) > len(covers),
+        wanted=_lacking([part for part, _at, member in rows if part == AWAY or member.member_id not in listed]) > 0,
         covered_by=covers[-1][1] if covers else None,
         on_the_way=late[0] if late else None,
     )
 
 
+def _lacking(parts: Sequence[str]) -> int:
+    """Return for how many of those who asked for cover nobody has accepted since; the parts are in order of time.
+
+    Somebody who was a host before that, as the second, is none who covers.
+    """
+    lacking = 0
+    for part in parts:
+        lacking = lacking + 1 if part == AWAY else max(lacking - 1, 0)
+    return lacking
+
+
+def _listed(meeting: Meeting) -> Select[int]:
+    return select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
+
+
 async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but: Collection[int] = ()) -> list[Member]:
     """Return whom to call for a meeting: facilitators on duty, its group's first, of the others not always the same."""
-    listed = select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
-    own = set((await session.scalars(listed)).all())
+    own = set((await session.scalars(_listed(meeting))).all())
     there = await duty.in_server(session, meeting.guild_id, now=now, limit=LOOKED_AT)
     known = {member.member_id: member for member in [*await duty.on_duty(session, meeting.group_id, now=now), *there]}
     for member in await hosting(session, meeting):  # who covers may look after no group at all
@@ -257,6 +310,32 @@ async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but:
     turned = [*known.values()][shift:] + [*known.values()][:shift]
     chosen = sorted(turned, key=lambda member: member.member_id not in own)
     return [member for member in chosen if member.member_id not in but][:MOST_CALLED]
+
+
+async def elsewhere(session: AsyncSession, actor: Actor, meeting_id: int) -> list[str]:
+    """Return the names of other groups at whose meetings the actor hosts while this one is."""
+    meeting = await meetings.find(session, actor.guild_id, meeting_id)
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    if meeting is None or me is None:
+        return []
+    listed = exists().where(Facilitator.group_id == Meeting.group_id, Facilitator.member_id == me.member_id)
+    mine = (Host.meeting_id == Meeting.meeting_id, Host.member_id == me.member_id)
+    part = [exists().where(*mine, Host.part == each) for each in (AWAY, COVER)]
+    then = select(Group.name).join(Meeting, Meeting.group_id == Group.group_id).where(
+        Meeting.guild_id == meeting.guild_id, Meeting.group_id != meeting.group_id, Meeting.state == "planned",
+        Meeting.starts_at.between(meeting.starts_at - meetings.LATELY, meeting.ends_at),
+        Meeting.starts_at < meeting.ends_at, Meeting.ends_at > meeting.starts_at, (listed & ~part[0]) | part[1],
+    )  # fmt: skip
+    return list((await session.scalars(then.order_by(Meeting.starts_at, Group.name).limit(MOST_CALLED))).all())
+
+
+async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> Asking:
+    """Return how others are asked for cover at a meeting. Raises MeetingUnknown."""
+    meeting = await meetings.find(session, guild_id, meeting_id)
+    if meeting is None:
+        raise MeetingUnknown
+    others = await to_be_asked(session, meeting, now=now)
+    return Asking(len(others), at_once=meeting.starts_at - now < AT_ONCE)
 
 
 async def to_be_asked(session: AsyncSession, meeting: Meeting, *, now: datetime) -> list[Member]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from builders import GUILD, MAYA, OTHER_GUILD, ROOM, actor, facilitator, seat
+from builders import FACILITATOR, GUILD, MAYA, OTHER_GUILD, ROOM, actor, facilitator, seat
 from hosted import NOW, OTHER, START, THIRD, VOICE, done, meeting, planned, turn_at
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -195,6 +195,62 @@ async def test_where_nobody_can_be_seen_whoever_is_on_the_way_keeps_the_meeting(
         await on_the_way(session, meeting, 7)
         assert not await empty(session, meeting, by_voice=False)
         assert len(await planned(session, "meetings.look_empty")) == 1
+
+
+@pytest.mark.parametrize(
+    ("person", "press"),
+    [(FACILITATOR, "after all"), (FACILITATOR, "ask"), (OTHER, "ask"), (OTHER, "second"), (THIRD, "second")],
+)
+async def test_who_hosts_and_says_after_the_start_that_they_come_is_waited_for(
+    db: Database, meeting: Meeting, person: int, press: str
+) -> None:
+    """One had asked for cover, one looks after the group too, the third covers; each presses what is there to press."""
+    before = START - timedelta(minutes=2)
+    async with db.begin() as session:
+        await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=before)
+        await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.ASK, now=before)
+        await late(session, meeting)
+        at = START + timedelta(minutes=6)
+        if press == "after all":
+            hosts = await hosting.come_after_all(session, facilitator(person), meeting.meeting_id, now=at)
+        else:
+            hosts, _access = await hosting.accept(session, facilitator(person), meeting.meeting_id, press, now=at)
+        assert hosts.on_the_way == person
+        assert person in hosts.user_ids
+        until = START + arrivals.SHORTEST_WAIT
+        assert await arrivals.on_the_way(session, GUILD, meeting.meeting_id, now=at) == until
+        assert not await empty(session, meeting)
+
+
+async def test_when_the_last_host_goes_nobody_is_there_and_members_are_told(db: Database, meeting: Meeting) -> None:
+    at = START + timedelta(minutes=1)
+    async with db.begin() as session:
+        await arrivals.here(session, facilitator(), meeting.meeting_id, now=START)
+        for person in (FACILITATOR, OTHER):
+            await hosting.need_cover(session, facilitator(person), meeting.meeting_id, now=at)
+            await arrivals.left(session, GUILD, meeting.meeting_id, now=at)
+            is_left = person == FACILITATOR  # one of two
+            assert ((await meetings.view(session, GUILD, meeting.meeting_id)).here_at is not None) == is_left
+        (told,) = await planned(session, "meetings.left")
+        assert told.channel_id == ROOM
+        assert not await arrivals.seen(session, GUILD, meeting.meeting_id, [FACILITATOR, OTHER], now=at), "they go"
+        await done(session, "meetings.left", message_id=8)
+        await late(session, meeting)
+        await arrivals.here(session, facilitator(), meeting.meeting_id, now=START + timedelta(minutes=9))
+        (back,) = await planned(session, "meetings.arrived")
+        assert await arrivals.was_told(session, back)
+
+
+async def test_where_nobody_can_be_seen_others_are_asked_to_look_in_and_nothing_is_cancelled(
+    db: Database, meeting: Meeting
+) -> None:
+    async with db.begin() as session:
+        await late(session, meeting)
+        assert not await empty(session, meeting, by_voice=False)
+        _hosts, others = await planned(session, "meetings.call")
+        assert others.dedupe_key.endswith(arrivals.OTHERS)
+        assert await hosting.still(session, others) is not None
+        assert (await meetings.view(session, GUILD, meeting.meeting_id)).state == "planned"
 
 
 async def test_a_switch_of_the_owner_keeps_empty_meetings(db: Database, meeting: Meeting) -> None:

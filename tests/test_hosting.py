@@ -161,6 +161,37 @@ async def test_one_may_join_as_the_second_host_but_not_as_the_third(db: Database
             await hosting.accept(session, facilitator(OTHER), meeting.meeting_id, hosting.SECOND, now=NOW)
 
 
+async def test_who_came_as_the_second_does_not_cover_for_who_asks_after_that(db: Database, guild: Guild) -> None:
+    later = NOW + timedelta(hours=1)
+    async with db.begin() as session:
+        meeting = await meeting_of(session, await make_group(session, now=NOW))
+        await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.SECOND, now=NOW)
+        hosts = await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=later)
+        assert (hosts.user_ids, hosts.wanted) == ((THIRD,), True)
+        await hosting.accept(session, facilitator(OTHER), meeting.meeting_id, hosting.ASK, now=later)
+        assert not (await hosting.hosts_of(session, GUILD, meeting.meeting_id)).wanted
+
+
+async def test_an_old_button_of_a_late_meeting_lets_no_third_host_in_before_the_start(
+    db: Database, meeting: Meeting
+) -> None:
+    async with db.begin() as session:
+        with pytest.raises(CoverTaken):
+            await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.LATE, now=NOW)
+
+
+async def test_how_others_are_asked_is_known(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=NOW)
+        assert await hosting.asking(session, GUILD, meeting.meeting_id, now=NOW) == hosting.Asking(0, at_once=False)
+        owls = await make_group(session, now=NOW, name="Owls", room_id=ROOM + 1, by=facilitator(THIRD))
+        near = START - timedelta(minutes=20)
+        assert await hosting.asking(session, GUILD, meeting.meeting_id, now=near) == hosting.Asking(1, at_once=True)
+        await meeting_of(session, owls, by=facilitator(THIRD))
+        assert await hosting.elsewhere(session, facilitator(THIRD), meeting.meeting_id) == ["Owls"]
+        assert await hosting.elsewhere(session, facilitator(), meeting.meeting_id) == []
+
+
 async def test_members_and_other_servers_change_nothing(db: Database, meeting: Meeting) -> None:
     elsewhere = facilitator(guild_id=OTHER_GUILD)
     async with db.begin() as session:
@@ -306,6 +337,10 @@ async def test_the_run_sheet_names_who_comes_and_who_wants_to_be_known_as_new(db
         assert new is not None
         place = (await session.scalars(select(Membership).where(Membership.member_id == new.member_id))).one()
         place.says_new = True
+        away = await members.find(session, GUILD, MAYA + 20)
+        assert away is not None
+        place = (await session.scalars(select(Membership).where(Membership.member_id == away.member_id))).one()
+        place.says_new = True  # but cannot come
         await session.flush()
         sheet = await hosting.sheet(session, facilitator(), meeting.meeting_id, now=START)
         assert (sheet.round, sheet.new) == ((MAYA,), (MAYA + 21,))

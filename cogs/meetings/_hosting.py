@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
+from typing import Any
 
 from cogs._interactions import Answer
 from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
+from cogs.meetings._plan_buttons import AskCancelButton
 from peerbot import arrivals, hosting
 from peerbot.dispatcher import NotNeeded, Sent
 from peerbot.errors import CalledOff
@@ -20,22 +23,37 @@ SEEDS = 999_983
 @buttons.NeedCoverButton.pressed
 async def need_cover(answer: Answer, state: str) -> None:
     """Write down that the person does not host, and say who is asked."""
+    actor, now = answer.actor, answer.bot.clock.now()
     async with answer.bot.db.begin() as session:
-        hosts = await hosting.need_cover(session, answer.actor, int(state), now=answer.bot.clock.now())
+        hosts = await hosting.need_cover(session, actor, int(state), now=now)
+        await arrivals.left(session, actor.guild_id, int(state), now=now)
+        asking = await hosting.asking(session, actor.guild_id, int(state), now=now)
     words = [
         _("That is fine. No reason needed. You are off for {when}.", when=drawn.when(hosts.meeting, answer.reader)),
-        _("I ask the others on duty in a minute. The card in the task thread shows who hosts."),
+        *drawn.how_asked(asking, hosts.user_ids),
     ]
-    back = buttons.AfterAllButton(hosts.meeting.meeting_id, answer.reader)
-    await answer.reply(drawn.said_card(words, answer.reader, back))
+    ways: list[Any] = [buttons.AfterAllButton(hosts.meeting.meeting_id, answer.reader)]
+    if not asking.others and not hosts.user_ids:
+        ways += [AskCancelButton(hosts.meeting.meeting_id, answer.reader)]
+    await answer.reply(drawn.said_card(words, answer.reader, *ways))
 
 
 @buttons.AfterAllButton.pressed
 async def come_after_all(answer: Answer, state: str) -> None:
     """Write down that the person hosts after all."""
+    actor, now = answer.actor, answer.bot.clock.now()
     async with answer.bot.db.begin() as session:
-        hosts = await hosting.come_after_all(session, answer.actor, int(state), now=answer.bot.clock.now())
-    await answer.show(drawn.said_card([_hosts_now(hosts, answer.actor.user_id)], answer.reader))
+        hosts = await hosting.come_after_all(session, actor, int(state), now=now)
+        until = await arrivals.on_the_way(session, actor.guild_id, int(state), now=now)
+    words = [_hosts_now(hosts, actor.user_id), *_waited_for(until)]
+    ways = [buttons.HereButton(state, answer.reader)] if until is not None else []
+    await answer.show(drawn.said_card(words, answer.reader, *ways))
+
+
+def _waited_for(until: datetime | None) -> list[Text]:
+    if until is None:
+        return []
+    return [_("They wait for you until {at}. When you are there, press *I'm here*.", at=timestamp(until, "t"))]
 
 
 def _hosts_now(hosts: Hosts, user_id: int) -> Text:
@@ -55,10 +73,9 @@ async def can_host(answer: Answer, state: str) -> None:
     async with bot.db.begin() as session:
         hosts, access_id = await hosting.accept(session, answer.actor, int(number), why, now=bot.clock.now())
         until = await arrivals.on_the_way(session, answer.actor.guild_id, int(number), now=bot.clock.now())
-    words = [_hosts_now(hosts, answer.actor.user_id)]
-    if until is not None:
-        at = timestamp(until, "t")
-        words += [_("They wait for you until {at}. When you are there, press *I'm here*.", at=at)]
+        elsewhere = await hosting.elsewhere(session, answer.actor, int(number))
+    words = [_hosts_now(hosts, answer.actor.user_id), *_waited_for(until)]
+    words += [_("Look: you also host **{name}** at that time.", name=name) for name in elsewhere]
     place_id = hosts.meeting.place_id
     outcome = await bot.dispatcher.outcome(access_id) if access_id else NotNeeded()
     if not isinstance(outcome, Sent | NotNeeded):

@@ -14,7 +14,7 @@ from cogs._interactions import Card
 from cogs.meetings import _hosting_buttons as buttons
 from peerbot import times
 from peerbot.debriefs import NEEDS_COVER, SAFETY, TALK, Said
-from peerbot.hosting import SECOND, WISH, Hosts, Sheet
+from peerbot.hosting import SECOND, WISH, Asking, Hosts, Sheet
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
 from peerbot.text import Reader, Text, Verbatim, _, mention, n_, timestamp
@@ -75,6 +75,19 @@ def _about(hosts: Hosts) -> list[Text]:
     return lines
 
 
+def how_asked(asking: Asking, left: Sequence[int]) -> list[Text]:
+    """Return what somebody who asked for cover reads: who is asked, and who hosts while nobody has accepted."""
+    if asking.others and asking.at_once:
+        lines = [_("I ask the others on duty now. The card in the task thread shows who hosts.")]
+    elif asking.others:
+        lines = [_("I ask the others on duty in a minute. The card in the task thread shows who hosts.")]
+    else:
+        lines = [_("Nobody else is on duty, so I can call nobody. I write in the task thread that cover is wanted.")]
+    if left:
+        return [*lines, _("Until then, {people} can host.", people=names(left))]
+    return lines if asking.others else [*lines, _("If nobody can host, you can cancel it here.")]
+
+
 def said_card(words: Sequence[Text], reader: Reader, *more: ui.Item[Any]) -> Card:
     """Return what was done, and what else can be."""
     card = Card().boxed().text("\n".join(reader.say(line) for line in words))
@@ -99,6 +112,38 @@ def who_is_called(called: Sequence[int]) -> Text:
     if not called:
         return _("Nobody else is on duty, so I called nobody.")
     return _("On duty: {people}", people=Verbatim(" ".join(mention(user_id) for user_id in called)))
+
+
+def call_words(hosts: Hosts, called: Sequence[int], *, sees: bool, asks_hosts: bool) -> list[Text]:
+    """Return the words that call facilitators because none is known to be at a meeting that has begun."""
+    named = {"name": hosts.meeting.group_name}
+    if sees:
+        begun = _("**{name}** has begun, and I see no facilitator there.", **named)
+    elif asks_hosts:
+        begun = _("**{name}** has begun. I can't see there who has come.", **named)
+    else:
+        begun = _("**{name}** has begun, and nobody has told me that they are there.", **named)
+    lines = [begun, _("Are you there? Press *I'm here*. Can you come? Press *I can host*.")]
+    if asks_hosts:
+        lines = [begun, _("Is somebody there? Press *I'm here*. If you can't come, press *I need cover*.")]
+    return [*lines, who_is_called(called)]
+
+
+def late_words(hosts: Hosts, on_duty: Sequence[int], called: Sequence[int], *, sees: bool) -> list[Text]:
+    """Return what members read then: not that somebody is late of whom that is not known, nor of calls to nobody."""
+    be_here = _("You can talk, or just be here.")
+    others = [one for one in called if one not in hosts.user_ids]
+    if not sees and hosts.user_ids:
+        asked = _("I can't see who is here, so I have asked your facilitators.")
+        return [asked if on_duty or others else _("I can't see who is here."), be_here]
+    first = _("Your facilitators are late.") if sees and hosts.user_ids else _("No facilitator is here yet.")
+    if others:
+        more = _("Please wait a moment. I have called others too.")
+    elif called:
+        more = _("Please wait a moment. I have called them.")
+    else:
+        more = _("I could not reach anybody yet.")
+    return [_("{first} {more}", first=first, more=more), be_here]
 
 
 def in_order(user_ids: Sequence[int], seed: int) -> list[int]:

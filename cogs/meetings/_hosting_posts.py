@@ -13,6 +13,7 @@ from cogs._help import help_now_button
 from cogs._outbox import Post
 from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
+from cogs.meetings._looks import is_seen
 from peerbot import arrivals, board, cards, debriefs, handovers, hosting, meetings, members, reach, times
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -43,8 +44,9 @@ class HostingPosts:
         outbox.effect("meetings.cover_draw", self.draw_cover)
         outbox.message("meetings.soon", self.render_soon)
         outbox.message("meetings.call", self.render_call)
-        for kind in ("meetings.late", "meetings.arrived", "meetings.on_way", "meetings.nobody", "meetings.on_again"):
-            outbox.message(kind, self.render_room)
+        outbox.message("meetings.late", self.render_late)
+        for kind in ("left", "arrived", "on_way", "nobody", "on_again"):
+            outbox.message(f"meetings.{kind}", self.render_room)
         outbox.message("meetings.talk", self.render_talk)
         outbox.letter("meetings.debrief", self.render_debrief)
         outbox.letter("meetings.load", self.render_load)
@@ -153,20 +155,29 @@ class HostingPosts:
         found = await self._meeting(delivery)
         if found is None or found[0].meeting.here_at is not None:
             return None
-        hosts, guild, _on_duty, called = found
+        hosts, guild, on_duty, called = found
         reader = Reader(guild.locale, guild.time_zone)
-        lines = [
-            _("**{name}** has begun, and I see no facilitator there.", name=hosts.meeting.group_name),
-            _("Are you there? Press *I'm here*. Can you come? Press *I can host*."),
-            drawn.who_is_called(called),
-        ]
+        sees = is_seen(self.bot, delivery.guild_id, hosts.meeting)
+        asks_hosts = bool(on_duty) and not sees and not delivery.dedupe_key.endswith(arrivals.OTHERS)
+        called = on_duty if asks_hosts else called
+        lines = drawn.call_words(hosts, called, sees=sees, asks_hosts=asks_hosts)
         number = hosts.meeting.meeting_id
         row: list[ui.Item[ui.View]] = [buttons.HereButton(number, reader)]
+        row += [buttons.NeedCoverButton(number, reader)] if asks_hosts else []
         row += [buttons.CanHostButton(f"{number}.{LATE}", reader)]
         return Post("\n".join(map(reader.say, lines)), row, mentions=_calling(called))
 
+    async def render_late(self, delivery: Delivery) -> Post | None:
+        """Return what a group's room reads when no facilitator is known to be there; it says only what is so."""
+        found = await self._meeting(delivery)
+        if found is None or found[0].meeting.here_at is not None:
+            return None
+        hosts, guild, on_duty, called = found
+        sees = is_seen(self.bot, delivery.guild_id, hosts.meeting)
+        return self._to_members(guild, drawn.late_words(hosts, on_duty, called, sees=sees))
+
     async def render_room(self, delivery: Delivery) -> Post | None:
-        """Return what a group's room is told while nobody hosts, and what came of it."""
+        """Return what a group's room is told of what came of a meeting at which nobody was."""
         async with self.bot.db.read(wait=BACKGROUND) as session:
             guild = await settings_of.find(session, delivery.guild_id)
             meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
@@ -177,11 +188,8 @@ class HostingPosts:
             told = await arrivals.was_told(session, delivery)
             comes = told and await arrivals.is_on_the_way(session, delivery, now=self.bot.clock.now())
         lines: list[Text] = []
-        if delivery.kind == "meetings.late" and stands and view.here_at is None:
-            lines = [
-                _("Your facilitators are late. Please wait a moment. I have called others too."),
-                _("You can talk, or just be here."),
-            ]
+        if delivery.kind == "meetings.left" and stands and view.here_at is None:
+            lines = [_("Your facilitator had to go. You can talk, or just be here. I write when somebody comes.")]
         elif delivery.kind == "meetings.on_way" and comes:
             lines = [_("A facilitator is on the way. Please wait a little.")]
         elif delivery.kind == "meetings.arrived" and told:
@@ -194,8 +202,9 @@ class HostingPosts:
             if view.next_at is not None:
                 next_at = times.when(view.next_at, view.zone, Reader(guild.locale, guild.time_zone))
                 lines += [_("You meet next: {when}", when=next_at)]
-        if not lines:
-            return None
+        return self._to_members(guild, lines) if lines else None
+
+    def _to_members(self, guild: Guild, lines: Sequence[Text]) -> Post:
         reader = Reader(guild.locale, guild.time_zone)
         return Post("\n".join(map(reader.say, lines)), [help_now_button(guild.help_countries, reader)])
 

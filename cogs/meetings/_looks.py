@@ -69,8 +69,7 @@ class Looks(commands.Cog):
         since = self.since or now
         async with self.bot.db.read(wait=BACKGROUND) as session:
             view = await arrivals.waited_for(session, delivery)
-        server = self.bot.get_guild(delivery.guild_id)
-        by_voice = view is not None and server is not None and _voice_of(server, view) is not None
+        by_voice = view is not None and is_seen(self.bot, delivery.guild_id, view)
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             off = await arrivals.nobody_came(session, delivery, looking_since=since, by_voice=by_voice, now=now)
         return Sent() if off else NotNeeded()
@@ -98,17 +97,23 @@ class Looks(commands.Cog):
 
     async def _speaking(self, server: discord.Guild, view: MeetingView, guild: Guild) -> list[int]:
         """Return who is in a meeting's voice channel and may facilitate."""
-        channel = _voice_of(server, view)
+        channel = voice_of(server, view)
         if channel is None or not channel.voice_states:
             return []
         there = await threads.present(server, channel.voice_states.keys())
         return [member.id for member in there if _may(member, guild)]
 
 
-def _voice_of(server: discord.Guild, view: MeetingView) -> discord.VoiceChannel | discord.StageChannel | None:
+def voice_of(server: discord.Guild, view: MeetingView) -> discord.VoiceChannel | discord.StageChannel | None:
     """Return the channel in which those who are at a meeting can be seen."""
     channel = server.get_channel(view.channel_id) if view.channel_id is not None else None
     return channel if isinstance(channel, discord.VoiceChannel | discord.StageChannel) else None
+
+
+def is_seen(bot: PeerBot, guild_id: int, view: MeetingView) -> bool:
+    """Return whether it can be seen who is at a meeting: it takes place in a voice channel, and behind no link."""
+    server = bot.get_guild(guild_id)
+    return server is not None and not view.link and voice_of(server, view) is not None
 
 
 def _may(member: discord.Member, guild: Guild) -> bool:

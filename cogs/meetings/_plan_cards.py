@@ -306,7 +306,9 @@ def _add_place(card: Card, plan: Plan, reader: Reader) -> None:
     if place is not None:
         card.text(reader.say(_("Where: {place}", place=place)))
     elif not plan.link:
-        card.text(reader.say(_("Where: in the group's room")))
+        card.text(
+            reader.say(_("Where: in the group's room. Only in a voice channel can I see if a facilitator comes."))
+        )
     if plan.link:
         card.text(reader.say(_("Where: behind this link. Members see it shortly before the start.")))
         card.text(harmless(plan.link), mark=LINK)

@@ -34,16 +34,18 @@ async def weekly(stage: Stage) -> Stage:
     return stage
 
 
-async def meets(stage: Stage, name: str = NAME, *, by: Person | None = None) -> None:
-    """Have a group meet tomorrow at half past six, and weekly from then on, in a voice channel."""
+async def meets(
+    stage: Stage, name: str = NAME, *, by: Person | None = None, hour: int = 18, in_voice: bool = True
+) -> None:
+    """Have a group meet tomorrow at half past an hour, and weekly from then on, in a voice channel or in its room."""
     assert stage.db is not None
-    voice = stage.guild.add_channel("voice", VOICE)
+    channel_id = int(stage.guild.add_channel("voice", VOICE)["id"]) if in_voice else None
     tomorrow = stage.clock.now().astimezone(ZONE).date() + timedelta(days=1)
     async with stage.db.begin() as session:
         group = (await session.scalars(select(Group).where(Group.name == name))).one()
         plan = timetables.Plan.checked(
-            group_id=group.group_id, first=datetime.combine(tomorrow, datetime.min.time().replace(18, 30)),
-            rule=Rule("weekly", weekdays=(tomorrow.weekday(),)), channel_id=int(voice["id"]),
+            group_id=group.group_id, first=datetime.combine(tomorrow, datetime.min.time().replace(hour, 30)),
+            rule=Rule("weekly", weekdays=(tomorrow.weekday(),)), channel_id=channel_id,
         )  # fmt: skip
         await timetables.create(session, actor(stage, by or stage.ana), plan, now=stage.clock.now())
     await stage.world.settle()
@@ -124,6 +126,7 @@ async def test_cover_is_asked_by_name_and_the_first_to_accept_is_shown(weekly: S
     kim = weekly.newcomer("Kit", weekly.facilitators)
     pressed = await weekly.ana.press(hosts_card(weekly), "I need cover")
     assert "That is fine. No reason needed." in pressed
+    assert "I ask the others on duty in a minute." in pressed
     await weekly.later(seconds=6)
     assert "Nobody hosts this meeting yet." in hosts_card(weekly)
     assert in_thread(weekly, "Can you host?") == [], "a tap by mistake calls nobody"
@@ -149,6 +152,8 @@ async def test_cover_is_asked_by_name_and_the_first_to_accept_is_shown(weekly: S
 
 async def test_an_undo_within_a_minute_is_told_to_nobody(weekly: Stage) -> None:
     pressed = await weekly.ana.press(hosts_card(weekly), "I need cover")
+    assert "Nobody else is on duty, so I can call nobody." in pressed
+    assert pressed.labels == ["I can come after all", "Cancel a meeting"]
     assert "You host this meeting." in await weekly.ana.press(pressed, "I can come after all")
     await weekly.later(minutes=2)
     assert in_thread(weekly, "cover") == []
@@ -248,6 +253,28 @@ async def test_nobody_there_others_are_called_members_are_told_then_it_is_cancel
     await until(weekly, 19, 31)
     assert [post.labels for post in in_room(weekly, "It is time.")] == [["Help now"]]
     weekly.expected_mentions = ["Ana", "Ana, Joe"]
+
+
+async def test_in_a_room_where_nobody_can_be_seen_hosts_are_asked_and_nothing_is_cancelled(weekly: Stage) -> None:
+    await weekly.new_group("Owls", by=weekly.joe)
+    await meets(weekly, "Owls", by=weekly.joe, hour=20, in_voice=False)
+    room = next(each for each in weekly.guild.channels.values() if each["name"] == "owls")
+    await eve(weekly, 18, 20)
+    await weekly.ana.press(hosts_card(weekly), "I'm here")
+    await until(weekly, 20, 20)
+    await until(weekly, 20, 35)
+    (asks,) = in_thread(weekly, "I can't see there who has come.")
+    assert weekly.joe.pings[-1:] == [asks.message_id]
+    (told,) = [seen for seen in said(weekly, room) if "I can't see who is here" in seen]
+    assert "late" not in told
+    await until(weekly, 20, 46)
+    (again,) = in_thread(weekly, "nobody has told me that they are there")
+    assert weekly.ana.pings[-1:] == [again.message_id]
+    assert [seen for seen in said(weekly, room) if "is off" in seen] == []
+    await weekly.joe.press(asks, "I'm here")
+    await weekly.world.settle()
+    assert len([seen for seen in said(weekly, room) if "A facilitator is here now." in seen]) == 1
+    weekly.expected_mentions = ["Ana", "Joe", "Joe", "Ana, Joe"]
 
 
 async def test_somebody_comes_after_the_call_and_the_meeting_goes_on(weekly: Stage) -> None:
