@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import deliveries, hosting, meetings, members
 from peerbot.deliveries import Priority
 from peerbot.errors import MeetingUnknown, NotValid
-from peerbot.hosting import AWAY, COVER
+from peerbot.hosting import AWAY, COVER, Asking
 from peerbot.meetings import MeetingView, Scene
 from peerbot.models import Delivery, Facilitator, Group, Host, Meeting, Series
 from peerbot.rights import Actor, guild_of
@@ -76,6 +76,16 @@ async def here_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *
     elif meeting.state != "planned" or not meeting.starts_at <= now < meeting.ends_at:
         raise MeetingUnknown
     return await meetings.view(session, actor.guild_id, meeting_id)
+
+
+async def answered(
+    session: AsyncSession, actor: Actor, meeting_id: int, answer: str | None, *, now: datetime
+) -> Asking | None:
+    """Do what follows when a host has answered to a meeting; return how others are asked like hosting.answered."""
+    asking = await hosting.answered(session, actor, meeting_id, answer, now=now)
+    if asking is not None:
+        await left(session, actor.guild_id, meeting_id, now=now)
+    return asking
 
 
 async def left(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> None:

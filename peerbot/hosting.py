@@ -140,6 +140,31 @@ async def comes(session: AsyncSession, group: Group, meeting: Meeting, member: M
     await redraw(session, meeting, now=now)
 
 
+async def answered(
+    session: AsyncSession, actor: Actor, meeting_id: int, answer: str | None, *, now: datetime
+) -> Asking | None:
+    """See to it that what a host has just answered to a meeting, like a member, is so; return how others are asked.
+
+    "Can't" is asking for cover, and "going" taking that back, by somebody's place in the group alone: in a direct
+    message nobody has a role. None: they are no host, or others are not asked. The group is locked.
+    """
+    meeting = await meetings.find(session, actor.guild_id, meeting_id)
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    if meeting is None or me is None:
+        return None
+    group = await session.get_one(Group, meeting.group_id)
+    listed = await session.get(Facilitator, (group.group_id, me.member_id)) is not None
+    mine = await session.get(Host, (meeting_id, me.member_id), populate_existing=True)
+    if not listed and (mine is None or mine.part != COVER):
+        return None
+    if answer == meetings.CANT:
+        await ask_cover(session, group, meeting, me, now=now)
+        return await asking(session, actor.guild_id, meeting_id, now=now)
+    if (mine is not None and mine.part == AWAY) or (answer == meetings.GOING and is_awaited(meeting, now)):
+        await comes(session, group, meeting, me, now=now)
+    return None
+
+
 def is_awaited(meeting: Meeting, now: datetime) -> bool:
     """Return whether a meeting has begun, and nobody is known to be there."""
     return meeting.starts_at <= now and meeting.here_at is None

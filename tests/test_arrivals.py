@@ -222,6 +222,32 @@ async def test_who_hosts_and_says_after_the_start_that_they_come_is_waited_for(
         assert not await empty(session, meeting)
 
 
+@pytest.mark.both_databases
+async def test_a_host_who_answers_that_they_cannot_come_asks_for_cover(db: Database, meeting: Meeting) -> None:
+    async def answers(person: int, word: str | None) -> hosting.Asking | None:
+        who = actor(person)  # in a direct message nobody has a role
+        async with db.begin() as session:
+            await meetings.respond(session, who, meeting.meeting_id, word, now=NOW)
+            return await arrivals.answered(session, who, meeting.meeting_id, word, now=NOW)
+
+    async with db.begin() as session:
+        await seat(session, await session.get_one(Group, meeting.group_id), MAYA, now=NOW)
+    assert await answers(MAYA, meetings.CANT) is None
+    assert await answers(FACILITATOR, meetings.CANT) == hosting.Asking(0, at_once=False)
+    assert await answers(FACILITATOR, meetings.CANT) == hosting.Asking(0, at_once=False)
+    async with db.begin() as session:
+        hosts = await hosting.hosts_of(session, GUILD, meeting.meeting_id)
+        assert (hosts.user_ids, hosts.wanted, hosts.meeting.cant) == ((OTHER,), True, 2)
+        assert len(await planned(session, "meetings.cover")) == 1
+        hosts = await hosting.come_after_all(session, facilitator(), meeting.meeting_id, now=NOW)
+        assert (hosts.user_ids, hosts.meeting.cant) == ((FACILITATOR, OTHER), 1), "one who hosts is not who can't come"
+    for word in (meetings.GOING, None):
+        await answers(FACILITATOR, meetings.CANT)
+        assert await answers(FACILITATOR, word) is None
+        async with db.read() as session:
+            assert (await hosting.hosts_of(session, GUILD, meeting.meeting_id)).user_ids == (FACILITATOR, OTHER)
+
+
 async def test_when_the_last_host_goes_nobody_is_there_and_members_are_told(db: Database, meeting: Meeting) -> None:
     at = START + timedelta(minutes=1)
     async with db.begin() as session:

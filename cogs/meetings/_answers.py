@@ -5,7 +5,8 @@ from __future__ import annotations
 from cogs._interactions import Answer
 from cogs.meetings import _buttons as buttons
 from cogs.meetings import _cards as cards
-from peerbot import calendars, meetings, notices
+from cogs.meetings import _hosting_cards as hosts
+from peerbot import arrivals, calendars, meetings, notices
 from peerbot.rights import guild_of
 from peerbot.text import Text, _
 
@@ -34,8 +35,10 @@ async def take_back(answer: Answer, state: str) -> None:
 async def _answered(answer: Answer, state: str, what: str | None, said: Text) -> None:
     guild_id, meeting_id = map(int, state.split("."))
     async with answer.bot.db.begin() as session:
-        now = answer.bot.clock.now()
-        await meetings.respond(session, answer.actor_in(guild_id), meeting_id, what, now=now)
+        actor, now = answer.actor_in(guild_id), answer.bot.clock.now()
+        await meetings.respond(session, actor, meeting_id, what, now=now)
+        asking = await arrivals.answered(session, actor, meeting_id, what, now=now)
+    said = said if asking is None else hosts.cover_asked(asking, _("Going"))
     await show_choices(answer, guild_id, meeting_id, said)
 
 

@@ -88,6 +88,18 @@ def how_asked(asking: Asking, left: Sequence[int]) -> list[Text]:
     return lines if asking.others else [*lines, _("If nobody can host, you can cancel it here.")]
 
 
+def cover_asked(asking: Asking, way: Text) -> Text:
+    """Return what a host reads who answered that they can't come; `way` is the button that takes it back."""
+    if not asking.others:
+        return _(
+            "You host this one. Nobody else is on duty, so I can call nobody. I write in the task thread that cover is "
+            "wanted. If you can come after all, press *{way}*.", way=way,
+        )  # fmt: skip
+    if asking.at_once:
+        return _("You host this one, so I ask the others now. If you can come after all, press *{way}*.", way=way)
+    return _("You host this one, so I ask the others in a minute. If you can come after all, press *{way}*.", way=way)
+
+
 def said_card(words: Sequence[Text], reader: Reader, *more: ui.Item[Any]) -> Card:
     """Return what was done, and what else can be."""
     card = Card().boxed().text("\n".join(reader.say(line) for line in words))

@@ -16,11 +16,13 @@ from cogs._help import help_now_button
 from cogs._interactions import ROW_ID, SERVER_ID, Answer, Card, PersistentButton
 from cogs._outbox import Post
 from cogs._reach import MessagesButton, RemindersButton
-from peerbot import meetings, news, reach, reminders, series
+from cogs.meetings import _hosting_cards as hosts
+from peerbot import arrivals, meetings, news, reach, reminders, series
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.errors import NotValid
+from peerbot.hosting import Asking
 from peerbot.meetings import CANT, GOING, MeetingView
 from peerbot.models import Delivery, Guild
 from peerbot.news import Change, News, Where
@@ -42,8 +44,9 @@ class CantTodayButton(PersistentButton, verb="meetings:cant-today", label=_("Can
 
     async def press(self, answer: Answer) -> None:
         """Keep the answer, and say when the group meets next."""
-        meeting, guild = await respond(answer, self.state, CANT)
+        meeting, guild, asking = await respond(answer, self.state, CANT)
         lines = [answer.say(_("That is fine. No reason needed."))]
+        lines += [answer.say(hosts.cover_asked(asking, _("I can come")))] if asking is not None else []
         if meeting.next_at is not None:
             after = when(meeting.next_at, meeting.zone, answer.reader)
             lines += [answer.say(_("Next time: {when}", when=after))]
@@ -56,7 +59,7 @@ class CanComeButton(PersistentButton, verb="meetings:can-come", label=_("I can c
 
     async def press(self, answer: Answer) -> None:
         """Keep the answer."""
-        _meeting, guild = await respond(answer, self.state, GOING)
+        _meeting, guild, _asking = await respond(answer, self.state, GOING)
         lines = [answer.say(_("Good. Come as you are."))]
         back = CantTodayButton(self.state, answer.reader)
         await answer.show(_answered(lines, back, guild, answer.reader))
@@ -92,8 +95,8 @@ def new_here_button(guild_id: int, group_id: int, reader: Reader, *, says_new: b
     return NewHereButton(f"{guild_id}.{group_id}.{0 if says_new else 1}", reader, label=label)
 
 
-async def respond(answer: Answer, state: str, word: str) -> tuple[MeetingView, Guild]:
-    """Keep what somebody answers to a meeting, from a letter; return the meeting and its server.
+async def respond(answer: Answer, state: str, word: str) -> tuple[MeetingView, Guild, Asking | None]:
+    """Keep what somebody answers to a meeting, from a letter; return the meeting, its server, and if cover is asked.
 
     Raises like meetings.respond, or NotValid when the meeting is at another time than the letter says.
     """
@@ -102,13 +105,14 @@ async def respond(answer: Answer, state: str, word: str) -> tuple[MeetingView, G
     async with answer.bot.db.begin() as session:
         guild = await guild_of(session, actor.guild_id)
         await meetings.respond(session, actor, meeting_id, word, now=now)
+        asking = await arrivals.answered(session, actor, meeting_id, word, now=now)
         meeting = await meetings.view(session, actor.guild_id, meeting_id)
         if minute and minute[0] != _minute(meeting):  # raised here, so that nothing is kept
             key = _key(guild, meeting)
             answer.ways = [CanComeButton(key, answer.reader), CantTodayButton(key, answer.reader, label=_("Can't"))]
             then = when(meeting.starts_at, meeting.zone, answer.reader)
             raise NotValid(_("This meeting is at another time now: {when}. Can you come then?", when=then))
-        return meeting, guild
+        return meeting, guild, asking
 
 
 def _key(guild: Guild, meeting: MeetingView) -> str:

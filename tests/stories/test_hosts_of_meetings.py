@@ -155,6 +155,11 @@ async def test_an_undo_within_a_minute_is_told_to_nobody(weekly: Stage) -> None:
     assert "Nobody else is on duty, so I can call nobody." in pressed
     assert pressed.labels == ["I can come after all", "Cancel a meeting"]
     assert "You host this meeting." in await weekly.ana.press(pressed, "I can come after all")
+    await weekly.later(seconds=6)
+    (card,) = in_room(weekly, f"With {weekly.ana.mention}.")
+    pressed = await weekly.ana.press(card, "Can't")
+    assert "You host this one. Nobody else is on duty" in pressed
+    await weekly.ana.press(pressed, "Going")
     await weekly.later(minutes=2)
     assert in_thread(weekly, "cover") == []
     assert f"Hosts: {weekly.ana.mention}" in hosts_card(weekly)
