@@ -142,7 +142,7 @@ async def undo(
     """Take back what was last done to a meeting: a cancellation, or a move, also of one that was off before.
 
     `rev` is the change that the actor wants to undo. Raises NotAllowed, MeetingUnknown, CalledOff, or NotValid when
-    its time has passed, when that was undone or overtaken already, or the group has another meeting at that time by now.
+    its time has passed, when that was undone or overtaken already, or the group has another meeting at that time.
     """
     meeting = await _locked(session, actor, meeting_id, now=now, over_too=True)
     require_rev(meeting, rev)

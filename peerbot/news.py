@@ -13,13 +13,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, func, literal_column, or_, select, union, update
+from sqlalchemy import Select, and_, func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, meetings, reach, timetables
 from peerbot.deliveries import CANCELLED, LEASED, PENDING, Planned, Priority
 from peerbot.meetings import CANT, MeetingView
-from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership, Response, Series
+from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership, Response, Series
 from peerbot.quiet import after_quiet
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.rights import Actor
@@ -141,7 +141,9 @@ async def hearing(session: AsyncSession, actor: Actor, series_id: int, plan: Pla
     several = await timetables.concerned(session, series, group, plan, now=now)
     if not several:
         return Hearing(0, at_once=False)
-    readers = await _readers(session, group, [meeting.meeting_id for meeting in several])
+    keeps_time = timetables.keeps_time(series, plan, now)
+    unconcerned = await _unconcerned(session, several, series.zone) if keeps_time else ()
+    readers = await _readers(session, group, several, unconcerned)
     return Hearing(len(readers), at_once=several[0].starts_at - now < AT_ONCE)
 
 
@@ -164,7 +166,7 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     await session.flush()
     if not changed or group.state != "open":
         return
-    readers = await _readers(session, group, unconcerned)
+    readers = await _readers(session, group, changed, unconcerned)
     member_ids = [member_id for member_id, _zone in readers]
     waiting = await _take_back_waiting(session, series.series_id, member_ids, now)
     on_their_way = await _on_their_way(session, series.series_id, member_ids)
@@ -197,10 +199,13 @@ def _about(series: Series, changed: Sequence[Meeting]) -> _About:
     return _About.fitting(knew, 0, place if series.state == "active" else "")
 
 
-async def _readers(session: AsyncSession, group: Group, unconcerned: Collection[int]) -> list[tuple[int, str]]:
+async def _readers(
+    session: AsyncSession, group: Group, changed: Sequence[Meeting], unconcerned: Collection[int]
+) -> list[tuple[int, str]]:
     """Return who takes part, with their zone: not whom it does not concern, nor who is away."""
     seats = select(Membership.member_id).where(Membership.group_id == group.group_id, Membership.state == "active")
-    who = union(seats, select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)).subquery()
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)
+    who = union(seats, listed, _covering([meeting.meeting_id for meeting in changed])).subquery()
     found = (
         select(Member.member_id, func.coalesce(Member.zone, Guild.time_zone))
         .join(who, who.c.member_id == Member.member_id)
@@ -388,4 +393,10 @@ async def _takes_part(session: AsyncSession, delivery: Delivery) -> bool:
     listed = select(Facilitator.member_id).where(
         Facilitator.group_id == delivery.group_id, Facilitator.member_id == delivery.member_id
     )
-    return await session.scalar(seat.union_all(listed).limit(1)) is not None
+    covers = _covering(_About.of(delivery.dedupe_key).changes).where(Host.member_id == delivery.member_id)
+    return await session.scalar(seat.union_all(listed, covers).limit(1)) is not None
+
+
+def _covering(meeting_ids: Collection[int]) -> Select[int]:
+    """Return who covers at some meetings, and may look after another group, or none."""
+    return select(Host.member_id).where(Host.meeting_id.in_(meeting_ids), Host.part == "cover")

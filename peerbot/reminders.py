@@ -24,7 +24,7 @@ from peerbot.access import SEATED
 from peerbot.deliveries import Planned, Priority
 from peerbot.errors import MeetingUnknown, NotMember, NotValid
 from peerbot.meetings import CANT, MeetingView, Scene
-from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Member, Membership
+from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership
 from peerbot.quiet import after_quiet, before_quiet
 from peerbot.rights import Actor
 from peerbot.series import KEEP
@@ -248,18 +248,27 @@ def _wanting(mine: dict[str, int], *which: ColumnElement[bool]) -> Any:
     # Narrowed in each part: of a union as a whole the engines would read all seats there are.
     seats = select(Membership.group_id, Membership.member_id).where(Membership.state.in_(SEATED)).filter_by(**mine)
     who = union(seats, select(Facilitator.group_id, Facilitator.member_id).filter_by(**mine)).subquery()
+    there = _near(*which).join(who, who.c.group_id == Group.group_id).join(Member, Member.member_id == who.c.member_id)
+    covers = _near(*which).join(Host, (Host.meeting_id == Meeting.meeting_id) & (Host.part == "cover"))
+    covers = covers.join(Member, Member.member_id == Host.member_id)
+    if "member_id" in mine:
+        covers = covers.where(Host.member_id == mine["member_id"])
+    told = (
+        Member.away_since.is_(None), Member.reminders != "", or_(Member.reach.is_(None), Member.reach != reach.NONE),
+    )  # fmt: skip
+    return union(there.where(*told), covers.where(*told))
+
+
+def _near(*which: ColumnElement[bool]) -> Any:
     return (
         select(
             Meeting.meeting_id, Meeting.guild_id, Meeting.group_id, Meeting.starts_at,
             Member.member_id, Member.reminders, func.coalesce(Member.zone, Guild.time_zone),
         )
+        .select_from(Meeting)
         .join(Group, Group.group_id == Meeting.group_id)
         .join(Guild, Guild.guild_id == Meeting.guild_id)
-        .join(who, who.c.group_id == Group.group_id)
-        .join(Member, Member.member_id == who.c.member_id)
         .where(Meeting.state == "planned", Group.state == "open", *which)
-        .where(Member.away_since.is_(None), Member.reminders != "")
-        .where(or_(Member.reach.is_(None), Member.reach != reach.NONE))
     )  # fmt: skip
 
 
@@ -281,11 +290,14 @@ async def letter(session: AsyncSession, delivery: Delivery) -> Reminder | None:
         return None
     if await meetings.answer_of(session, meeting, member.member_id) == CANT:
         return None
+    host = await session.get(Host, (meeting.meeting_id, member.member_id))
+    if host is not None and host.part == "away":
+        return None
     seat = await _seat(session, meeting.group_id, member.member_id)
     if seat is not None and seat.state == "active":
         held = await session.scalar(select(_held_since(seat.joined_at, meeting.group_id, meeting.starts_at)))
         return Reminder(meeting, not held, seat.says_new)
-    if await session.get(Facilitator, (meeting.group_id, member.member_id)) is not None:
+    if host is not None or await session.get(Facilitator, (meeting.group_id, member.member_id)) is not None:
         return Reminder(meeting, is_first=False, says_new=False)
     return None
 

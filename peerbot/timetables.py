@@ -182,7 +182,7 @@ async def change(
             return series
         raise NotValid(_("Somebody changed these meetings meanwhile. I changed nothing. /meeting list shows them."))
     await _follow_zone(session, series, now=now)
-    if not _keeps_time(series, plan, now):
+    if not keeps_time(series, plan, now):
         off = {_day_of(each): each for each in await future(session, series, now, state="cancelled") if _is_skip(each)}
         await end_series(session, series, now=now, why="ended")
         made = await _store(session, group, plan, now=now)
@@ -210,7 +210,7 @@ async def change(
 async def concerned(session: AsyncSession, series: Series, group: Group, plan: Plan, *, now: datetime) -> list[Meeting]:
     """Return the meetings of which people are told if a plan takes the place of a series: of their time or place."""
     ahead = await future(session, series, now)
-    if not _keeps_time(series, plan, now):
+    if not keeps_time(series, plan, now):
         return ahead
     if place_code(channel_of(plan, group), plan.link) != place_of(series):
         return list(await to_come(session, series, now))
@@ -233,7 +233,7 @@ async def _redraw_begun(session: AsyncSession, series: Series, *, now: datetime)
         await cards.mark(session, series.guild_id, *shown, now=now)
 
 
-def _keeps_time(series: Series, plan: Plan, now: datetime) -> bool:
+def keeps_time(series: Series, plan: Plan, now: datetime) -> bool:
     """Return whether a series already comes when a plan does; when it ends may differ."""
     if (series.rule, series.first_local) == (plan.rule.text(), plan.first.strftime(LOCAL)):
         return True
