@@ -1,20 +1,25 @@
-"""What becomes of a meeting's hosts as time goes on and things change around it: its card, who looks after the group.
+"""What becomes of a meeting's hosts as time goes on and things change around it: its card, its time, who may host.
 
-Facilitators find the hosts of each meeting that is near on a card in the task thread.
+Facilitators find the hosts of each meeting that is near on a card in the task thread. What somebody said of hosting is
+for one time alone: when a meeting has another, whoever covered and whoever had asked for cover are told that it does
+not hold any more, unless the change is undone within its minute.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import access, board, cards, deliveries, meetings
-from peerbot.hosting import AWAY, COVER, key, plan_end, to_thread
-from peerbot.meetings import Scene
+from peerbot.deliveries import Priority
+from peerbot.hosting import AWAY, COVER, SAID_FOR, key, note_time, plan_end, redraw, to_thread
+from peerbot.meetings import MeetingView, Scene
 from peerbot.models import Card, Delivery, Facilitator, Group, Host, Meeting
 from peerbot.rights import guild_of
+from peerbot.series import AT_ONCE, UNDO
 from peerbot.types import KEEPS_KEY
 
 SOON = timedelta(minutes=10)
@@ -22,6 +27,16 @@ CARD_AHEAD = timedelta(days=8)
 """How long before a meeting its card may be there at the earliest; groups choose at most a week."""
 MOST_PLACED = 50
 """Cards that are placed in one transaction."""
+ANEW = "meetings.ask_anew"
+
+
+@dataclass(frozen=True)
+class SaidBefore:
+    """What somebody had said of hosting a meeting when it was at another time, which begins `at`."""
+
+    meeting: MeetingView
+    at: datetime
+    covered: bool
 
 
 # the card in the task thread
@@ -40,6 +55,7 @@ async def look_after(session: AsyncSession, group: Group, meeting: Meeting, *, n
         await access.follow(session, group, member_id, now=now)
     if member_ids:
         await plan_end(session, meeting, now=now)
+    await _look_at_time(session, meeting, now=now)
 
 
 async def put_away(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
@@ -75,6 +91,93 @@ async def show(session: AsyncSession, delivery: Delivery, now: datetime) -> None
 def _is_near(group: Group, meeting: Meeting, now: datetime) -> bool:
     near = meeting.starts_at - timedelta(days=group.card_days) <= now < meeting.ends_at
     return near and meeting.state == "planned"
+
+
+# another time
+
+
+async def _look_at_time(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:
+    """Have those told who said something of hosting a meeting for a time that it has no more."""
+    said_for = await _said_for(session, meeting)
+    if said_for is None or not _has_other_time(meeting, said_for):
+        return
+    if meeting.state == "planned" and await session.scalar(_sayings(meeting).limit(1)) is None:
+        await note_time(session, meeting, again=True, now=now)
+        return
+    soon = min(meeting.starts_at, said_for) - now < AT_ONCE
+    await deliveries.plan(
+        session, ANEW, str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, again=True,
+        due_at=now if soon else now + UNDO, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+    )  # fmt: skip
+
+
+async def ask_anew(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: a meeting has another time, or none any more, and what was said of hosting it does not hold."""
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
+    if group is None or meeting is None:
+        return
+    await session.refresh(meeting)
+    said_for = await _said_for(session, meeting)
+    if said_for is None or not _has_other_time(meeting, said_for):
+        return  # undone
+    rows = list(await session.scalars(_sayings(meeting)))
+    for host in rows:
+        if meeting.state == "cancelled" and await _holds_elsewhere(session, meeting, host):
+            continue
+        name = f"{key(meeting)}:{host.member_id}:{host.part}:{int(said_for.timestamp())}"
+        await deliveries.plan(
+            session, "meetings.hosts_anew", name, guild_id=meeting.guild_id, now=now, not_after=meeting.ends_at,
+            priority=Priority.START, group_id=group.group_id, member_id=host.member_id, subject_id=meeting.meeting_id,
+        )  # fmt: skip
+    if meeting.state == "planned":
+        for host in rows:
+            await session.delete(host)
+        await session.flush()
+        for host in rows:
+            await access.follow(session, group, host.member_id, now=now)
+        await note_time(session, meeting, again=True, now=now)
+        await redraw(session, meeting, now=now)
+
+
+async def remembered(_session: AsyncSession, _delivery: Delivery, _now: datetime) -> None:
+    """Step: the meeting of which something was said begins, and nothing is left to do."""
+
+
+async def said_before(session: AsyncSession, delivery: Delivery) -> SaidBefore | None:
+    """Return what a letter says to somebody whose word does not hold any more; None when the meeting changed again."""
+    meeting = await meetings.find(session, delivery.guild_id, delivery.subject_id or 0)
+    if meeting is None:
+        return None
+    _guild, _kind, _id, rev, _member, part, at = delivery.dedupe_key.split(":")
+    if meeting.rev != int(rev) or meeting.state == "over":
+        return None
+    view = await meetings.view(session, delivery.guild_id, meeting.meeting_id)
+    return SaidBefore(view, datetime.fromtimestamp(int(at), UTC), covered=part == COVER)
+
+
+async def _said_for(session: AsyncSession, meeting: Meeting) -> datetime | None:
+    name = f"{meeting.guild_id}:{SAID_FOR}:{meeting.meeting_id}"
+    return await session.scalar(select(Delivery.due_at).where(Delivery.dedupe_key == name))
+
+
+def _has_other_time(meeting: Meeting, said_for: datetime) -> bool:
+    if meeting.state == "cancelled":
+        return meeting.why == "ended"  # others may have taken its place; that a single one is off is news to all
+    return meeting.starts_at != said_for
+
+
+def _sayings(meeting: Meeting) -> Select[Host]:
+    return select(Host).where(Host.meeting_id == meeting.meeting_id).order_by(Host.at, Host.member_id)
+
+
+async def _holds_elsewhere(session: AsyncSession, meeting: Meeting, host: Host) -> bool:
+    """Return whether what somebody said was taken along to a meeting of the group at the same time."""
+    same = select(Host.member_id).join(Meeting, Meeting.meeting_id == Host.meeting_id).where(
+        Meeting.group_id == meeting.group_id, Meeting.starts_at == meeting.starts_at, Meeting.state == "planned",
+        Host.member_id == host.member_id, Host.part == host.part,
+    )  # fmt: skip
+    return await session.scalar(same.limit(1)) is not None
 
 
 # what changes around a meeting

@@ -31,6 +31,7 @@ WISH = 2
 """Facilitators that each meeting should have; NAMI's and DBSA's groups are led by two."""
 ASK, SECOND, LATE = "ask", "second", "late"
 """Why somebody offers to host: another asked for cover, two are the wish, or nobody is there."""
+SAID_FOR = "meetings.said_for"
 MOST_CALLED = 12
 """People whom one message calls."""
 LOOKED_AT = 200
@@ -137,6 +138,7 @@ async def comes(session: AsyncSession, group: Group, meeting: Meeting, member: M
     else:
         away = (Host.meeting_id == meeting.meeting_id, Host.member_id == member.member_id, Host.part == AWAY)
         await session.execute(delete(Host).where(*away))
+        await reminders.follow_member(session, member, now=now)
     await redraw(session, meeting, now=now)
 
 
@@ -194,6 +196,7 @@ async def accept(session: AsyncSession, actor: Actor, meeting_id: int, why: str,
     elif not before.wanted and before.user_ids and (why == ASK or len(before.user_ids) >= WISH):
         raise CoverTaken(before.covered_by or before.user_ids[0])
     await _put(session, meeting, me, COVER, now)
+    await reminders.follow_member(session, me, now=now)
     planned = 0
     if not listed:
         planned = await access.follow(session, group, me.member_id, at_once=True, now=now)
@@ -207,6 +210,18 @@ async def _put(session: AsyncSession, meeting: Meeting, member: Member, part: st
     row = insert_into(session, Host).values(meeting_id=meeting.meeting_id, member_id=member.member_id, **values)
     await session.execute(row.on_conflict_do_update(index_elements=["meeting_id", "member_id"], set_=values))
     await session.get(Host, (meeting.meeting_id, member.member_id), populate_existing=True)
+    await note_time(session, meeting, now=now)
+
+
+async def note_time(session: AsyncSession, meeting: Meeting, *, again: bool = False, now: datetime) -> None:
+    """Remember for which time of a meeting its hosts have said what they said: `again` for the one that it has now.
+
+    The row itself is the memory: it is due when the meeting begins, and nothing is done then.
+    """
+    await deliveries.plan(
+        session, SAID_FOR, str(meeting.meeting_id), guild_id=meeting.guild_id, now=now, due_at=meeting.starts_at,
+        again=again, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+    )  # fmt: skip
 
 
 async def sheet(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Sheet:

@@ -14,6 +14,7 @@ from cogs._interactions import Card
 from cogs.meetings import _hosting_buttons as buttons
 from peerbot import times
 from peerbot.debriefs import NEEDS_COVER, SAFETY, TALK, Said
+from peerbot.handovers import SaidBefore
 from peerbot.hosting import SECOND, WISH, Asking, Hosts, Sheet
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
@@ -274,6 +275,23 @@ def talk_card(said: Said, guild: Guild, reader: Reader) -> Card:
     no = buttons.DebriefButton(key, reader, label=_("No, keep it to myself"))
     help_now = help_now_button(guild.help_countries, reader)
     return Card().boxed().text("\n".join(lines)).row(buttons.TalkButton(key, reader), no, help_now)
+
+
+def anew_words(said: SaidBefore, reader: Reader) -> list[Text]:
+    """Return what somebody reads whose word about hosting a meeting was for another time."""
+    meeting = said.meeting
+    named = {"name": meeting.group_name, "old": times.when(said.at, meeting.zone, reader)}
+    if meeting.state == "cancelled":
+        lines = [_("**{name}**: the meeting of {old} is off, because its group meets at other times now.", **named)]
+        if said.covered:
+            return [*lines, _("So you need not host it. Thank you for offering.")]
+        return [*lines, _("You had asked for cover then. You are down as a host of the new times, as usual.")]
+    lines = [_("**{name}**: the meeting of {old} is now on {when}.", **named, when=when(meeting, reader))]
+    if said.covered:
+        lines += [_("You wanted to host it then. That does not hold for the new time, so you are not down for it.")]
+        return [*lines, _("Can you come then too? Press *I can host* on its card in the task thread.")]
+    lines += [_("You had asked for cover then. For the new time, you are down as a host again.")]
+    return [*lines, _("Can't you come then? Press *I need cover* on its card in the task thread.")]
 
 
 def soon_words(hosts: Hosts, called: Sequence[int], minutes: int, reader: Reader) -> str:

@@ -40,6 +40,9 @@ class HostingPosts:
         outbox.step("meetings.listed", handovers.listed_anew)
         outbox.step("meetings.let_go", handovers.let_go)
         outbox.step(debriefs.RESTED, debriefs.rested)
+        outbox.step(hosting.SAID_FOR, handovers.remembered)
+        outbox.step(handovers.ANEW, handovers.ask_anew)
+        outbox.letter("meetings.hosts_anew", self.render_anew)
         outbox.message("meetings.cover", self.render_cover)
         outbox.effect("meetings.cover_draw", self.draw_cover)
         outbox.message("meetings.soon", self.render_soon)
@@ -239,6 +242,17 @@ class HostingPosts:
         row = drawn.word_buttons(guild, debriefs.Said(view, frozenset()), reader)
         words = "\n".join(map(reader.say, drawn.debrief_words(view)))
         return Post(words, [*row, help_now_button(guild.help_countries, reader)])
+
+    async def render_anew(self, delivery: Delivery) -> Post | None:
+        """Return the letter to somebody whose word about hosting does not hold for a new time."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            said = await handovers.said_before(session, delivery)
+            reader = await reach.reader_of(session, delivery)
+        if guild is None or said is None:
+            return None
+        lines = drawn.anew_words(said, reader)
+        return Post("\n".join(map(reader.say, lines)), [help_now_button(guild.help_countries, reader)])
 
     async def render_load(self, delivery: Delivery) -> Post | None:
         """Return the kind note to somebody who does much."""
