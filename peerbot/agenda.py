@@ -95,7 +95,8 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
             at = moment.at(meeting)
             is_new = moment.standing or scene.since < at
             if is_new and at <= now <= at + moment.of_use:
-                await _apart(session, moment, replace(scene, at=at))
+                due_at = max(at, delivery.due_at) if moment.standing else at
+                await _apart(session, moment, replace(scene, at=due_at))
             if meeting.state != "planned":
                 break  # what was just done has cancelled it
         else:

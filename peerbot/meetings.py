@@ -80,7 +80,8 @@ class MeetingView:
 class Scene:
     """A meeting at a moment of its time, with what it belongs to.
 
-    `at` is when the moment was due; up to `since`, the meeting had been looked after before that.
+    `at` is when the moment was due (a standing one: this look); up to `since`, the meeting had been looked after before
+    that.
     """
 
     meeting: Meeting

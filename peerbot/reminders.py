@@ -27,7 +27,7 @@ from peerbot.meetings import CANT, MeetingView, Scene
 from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership
 from peerbot.quiet import after_quiet, before_quiet
 from peerbot.rights import Actor
-from peerbot.series import KEEP
+from peerbot.series import KEEP, UNDO
 from peerbot.text import _
 from peerbot.types import UTCDateTime
 
@@ -157,9 +157,12 @@ async def remind(session: AsyncSession, scene: Scene) -> None:
 
     What is not known before the moment of sending is asked then: answers, pauses, choices that changed.
     """
-    meeting = scene.meeting
+    meeting, after = scene.meeting, scene.since
+    if after >= meeting.starts_at - WINDOW:
+        # Looked at before: who was there then has theirs, and to who came since, what was due before that is nothing.
+        after = max(after, scene.at - UNDO)
     wanting = _wanting({"group_id": meeting.group_id}, Meeting.meeting_id == meeting.meeting_id)
-    await _plan(session, wanting, after=scene.since, now=scene.now)
+    await _plan(session, wanting, after=after, now=scene.now)
 
 
 async def start(session: AsyncSession, scene: Scene) -> None:

@@ -14,10 +14,11 @@ from test_reminders import DAYS, MINUTE, NOW, STARTS, before, meet, near, prefer
 from peerbot import departures, groups, reach, reminders
 from peerbot.database import Database
 from peerbot.models import Group, Guild
-from peerbot.reminders import DAY, HOUR
+from peerbot.reminders import DAY, HOUR, TEN
 
 TOKYO, NEW_YORK = "Asia/Tokyo", "America/New_York"
 HOURS = 60 * MINUTE
+SAM = LEO + 1
 EIGHT = datetime(2026, 3, 4, 7, tzinfo=UTC)
 """Eight in the morning in Berlin: who is to be reminded an hour before is reminded in the evening."""
 
@@ -105,3 +106,14 @@ async def test_who_rested_and_is_back_is_reminded_and_of_nothing_that_passed_mea
         await groups.resume(session, actor(), group.group_id)
     (at,) = to_maya(await passing.until(EIGHT + DAYS))
     assert at.astimezone(ZoneInfo("Europe/Berlin")).hour == 21
+
+
+async def test_what_was_due_before_somebody_joined_does_not_come_to_them_late(db: Database, group: Group) -> None:
+    await meet(db, group)
+    passing = Passing(db, NOW)
+    await passing.until(STARTS - 31 * MINUTE)
+    async with db.begin() as session:
+        await seat(session, group, SAM, now=passing.now)
+    await prefer(db, SAM, HOUR, TEN, now=passing.now)
+    came = before(await passing.until(STARTS + DAYS))
+    assert [minutes for user_id, minutes in came if user_id == SAM] == [TEN]
