@@ -98,9 +98,13 @@ class Minds:
 
     def _told_by(self, at: datetime, changed: list[Meeting]) -> datetime:
         """Return when a change is known at the latest, whichever of their zones counts."""
-        zones = {zone for zone, _since, _until in self.truth.zones_of(self.who, at, at + WAITS)}
-        last_by = [self.passage.last(at + UNDO, None if self._is_urgent(at, changed, zone) else zone) for zone in zones]
-        return max(last_by)
+        told_by = first = at + UNDO
+        for zone, since, _until in self.truth.zones_of(self.who, at, at + WAITS):
+            if since > told_by:
+                break
+            night_zone = None if self._is_urgent(at, changed, zone) else zone
+            told_by = max(told_by, self.passage.last(max(first, since), night_zone))
+        return told_by
 
     def _is_urgent(self, at: datetime, changed: list[Meeting], zone: str) -> bool:
         """Say whether one of these comes before the end of the night, as it is or as it was known."""
