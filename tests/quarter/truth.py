@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal
@@ -51,13 +51,14 @@ class Action:
 class Standing:
     """How a meeting stands from a moment on; `place` is when it is, or would be if it were on.
 
-    `usual` is when its series has it.
+    `usual` is when its series has it; `was_off` why it was off before it was moved.
     """
 
     since: datetime
     place: datetime
     usual: datetime
     why_off: str = ""
+    was_off: str = ""
 
     @property
     def begins(self) -> datetime | None:
@@ -311,20 +312,24 @@ class Truth:
         ahead = [each for each in series.meetings if each.now.place > at]
         for each in ahead:
             place, usual = (instant(wall(one, old), series.zone) for one in (each.now.place, each.now.usual))
-            each.history.append(Standing(at, place, usual, each.now.why_off))
+            each.history.append(replace(each.now, since=at, place=place, usual=usual))
         if any(not each.now.why_off for each in ahead):
             self.changes.append((at, series, ahead))
 
     def _do_to_one(self, action: Action, meeting: Meeting) -> None:
-        at, was_off = action.at, bool(meeting.now.why_off)
+        at, stands = action.at, meeting.now
         if action.what == "cancel":
             self._set(at, [meeting], "one")
             return
-        place = meeting.now.place if was_off else meeting.usual
         if action.what == "move":
             assert action.to is not None
             place = instant(action.to, self.zone_at(at))
-        meeting.history.append(Standing(at, place, meeting.usual))
+            becomes = Standing(at, place, stands.usual, was_off=stands.why_off or stands.was_off)
+        elif stands.why_off:
+            becomes = Standing(at, stands.place, stands.usual)
+        else:  # what was off before it was moved is off again
+            becomes = Standing(at, stands.usual, stands.usual, stands.was_off)
+        meeting.history.append(becomes)
         self.changes.append((at, self.series[meeting.group][meeting.series], [meeting]))
 
     def _do_to_series(self, action: Action, series: Series) -> None:
@@ -357,7 +362,7 @@ class Truth:
 
     def _set(self, at: datetime, several: list[Meeting], why_off: str) -> None:
         for meeting in several:
-            meeting.history.append(Standing(at, meeting.now.place, meeting.usual, why_off))
+            meeting.history.append(replace(meeting.now, since=at, why_off=why_off, was_off=""))
         if several:
             series = self.series[several[0].group][several[0].series]
             self.changes.append((at, series, several))
