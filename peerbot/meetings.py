@@ -296,9 +296,10 @@ def _one(guild_id: int, meeting_id: int) -> Select[Meeting]:
     return select(Meeting).where(Meeting.meeting_id == meeting_id, Meeting.guild_id == guild_id)
 
 
-async def view(session: AsyncSession, guild_id: int, meeting_id: int) -> MeetingView:
-    """Return a meeting of a server; raise MeetingUnknown."""
-    found = await _views(session, _meetings(guild_id).where(Meeting.meeting_id == meeting_id))
+async def view(session: AsyncSession, guild_id: int, meeting_id: int, *, is_open: bool = False) -> MeetingView:
+    """Return a meeting of a server, or only one of an open group; raise MeetingUnknown."""
+    which = (Meeting.meeting_id == meeting_id, *([Group.state == "open"] if is_open else []))
+    found = await _views(session, _meetings(guild_id).where(*which))
     if not found:
         raise MeetingUnknown
     return found[0]

@@ -24,7 +24,7 @@ from peerbot.access import SEATED
 from peerbot.deliveries import Planned, Priority
 from peerbot.errors import MeetingUnknown, NotMember, NotValid
 from peerbot.meetings import CANT, MeetingView, Scene
-from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership
+from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership, Response
 from peerbot.quiet import after_quiet, before_quiet
 from peerbot.rights import Actor
 from peerbot.series import KEEP, UNDO
@@ -286,23 +286,36 @@ async def letter(session: AsyncSession, delivery: Delivery) -> Reminder | None:
     """Return what a reminder says; None when it is no longer true, or no longer wanted."""
     minute, minutes = (int(part) for part in delivery.dedupe_key.rsplit(":", 3)[1:3])
     meeting = await _stands(session, delivery, minute)
-    member = await session.get(Member, delivery.member_id or 0)
-    if meeting is None or member is None or member.guild_id != delivery.guild_id:
+    if meeting is None:
         return None
-    if minutes not in chosen(member.reminders):
+    rows: Any = await session.execute(_addressed(delivery, meeting))
+    found = rows.one_or_none()
+    if found is None:
         return None
-    if await meetings.answer_of(session, meeting, member.member_id) == CANT:
+    kept, seat, says_new, answer, part, held = found
+    if minutes not in chosen(kept) or answer == CANT or part == "away":
         return None
-    host = await session.get(Host, (meeting.meeting_id, member.member_id))
-    if host is not None and host.part == "away":
-        return None
-    seat = await _seat(session, meeting.group_id, member.member_id)
-    if seat is not None and seat.state == "active":
-        held = await session.scalar(select(_held_since(seat.joined_at, meeting.group_id, meeting.starts_at)))
-        return Reminder(meeting, not held, seat.says_new)
-    if host is not None or await session.get(Facilitator, (meeting.group_id, member.member_id)) is not None:
+    if seat == "active":
+        return Reminder(meeting, not held, says_new)
+    if part is not None or await session.get(Facilitator, (meeting.group_id, delivery.member_id)) is not None:
         return Reminder(meeting, is_first=False, says_new=False)
     return None
+
+
+def _addressed(delivery: Delivery, meeting: MeetingView) -> Any:
+    """Return the query for what a member chose, their seat, answer and part as a host, and whether they were there before."""
+    seat = (Membership.group_id == meeting.group_id) & (Membership.member_id == Member.member_id)
+    mine = (Response.meeting_id == meeting.meeting_id) & (Response.member_id == Member.member_id)
+    mine &= Response.starts_at == meeting.starts_at  # what was answered to another time says nothing of this one
+    hosts = (Host.meeting_id == meeting.meeting_id) & (Host.member_id == Member.member_id)
+    held = _held_since(Membership.joined_at, meeting.group_id, meeting.starts_at)
+    return (
+        select(Member.reminders, Membership.state, Membership.says_new, Response.answer, Host.part, held)
+        .outerjoin(Membership, seat)
+        .outerjoin(Response, mine)
+        .outerjoin(Host, hosts)
+        .where(Member.member_id == delivery.member_id, Member.guild_id == delivery.guild_id)
+    )
 
 
 async def starting(session: AsyncSession, delivery: Delivery) -> MeetingView | None:
@@ -321,11 +334,8 @@ async def newcomers(session: AsyncSession, meeting: Meeting | MeetingView) -> li
 
 async def _stands(session: AsyncSession, delivery: Delivery, minute: int) -> MeetingView | None:
     """Return the meeting of a delivery, if it is still to be at the time that the delivery was planned for."""
-    group = await session.get(Group, delivery.group_id or 0)
-    if group is None or group.state != "open":
-        return None
     try:
-        meeting = await meetings.view(session, delivery.guild_id, delivery.subject_id or 0)
+        meeting = await meetings.view(session, delivery.guild_id, delivery.subject_id or 0, is_open=True)
     except MeetingUnknown:
         return None
     return meeting if meeting.state == "planned" and _minute(meeting.starts_at) == minute else None
