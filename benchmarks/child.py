@@ -13,7 +13,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.measured import Counts
 
 TICK = 0.005
 """Seconds between two looks at whether the loop is held up."""
@@ -22,7 +25,9 @@ Question = Callable[..., Awaitable[Any]]
 
 
 class Control:
-    """Answer questions about this process."""
+    """Answer questions about this process; `counts` is what peerbot asks of its database."""
+
+    counts: Counts
 
     def __init__(self) -> None:
         self.questions: dict[str, Question] = {

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from benchmarks.bots import Bot
-from benchmarks.deliver import write
+from benchmarks.pressure import write
 from benchmarks.run import Run
 from benchmarks.tables import Table, aimed, median, ms, percentile
 from benchmarks.town import Target, Town, rows_for

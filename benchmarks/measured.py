@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from discord.ext.tasks import SleepHandle
@@ -16,13 +17,14 @@ import peerbot.__main__ as program
 from cogs._help import help_now_button
 from cogs._outbox import Post
 from cogs.groups._cog import Groups
-from peerbot import config, deliveries
+from peerbot import config, deliveries, meetings
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.deliveries import Priority
 from peerbot.logs import set_up_logging
 from peerbot.models import Delivery
+from peerbot.rights import Actor
 from peerbot.text import Reader
 
 if TYPE_CHECKING:
@@ -32,6 +34,10 @@ NOTE, LETTER = "bench.note", "bench.letter"
 LOOK_AGAIN = 0.005
 PLANNED_AT_ONCE = 500
 NO_LIMIT = 1e9
+CARRIES = "carries "
+"""How the name of a task begins that carries a delivery out; its kind follows."""
+LOOKS = "looks"
+"""What is asked of the database to know what is due, and whatever else goes on beside deliveries."""
 
 
 class MeasuredBot(PeerBot):
@@ -47,7 +53,14 @@ class MeasuredBot(PeerBot):
         self.outbox.letter(LETTER, self._render, waits_for_morning=False)
         if self.unlimited and hasattr(self, "budget"):
             self.budget = type(self.budget)(NO_LIMIT, NO_LIMIT, int(NO_LIMIT))
-        questions = {"idle": self._idle, "compared": self._compared, "plan": self._plan, "wakes": self._wakes}
+        self._carries, self.dispatcher._carry = self.dispatcher._carry, self._carry
+        questions = {
+            "change": self._change,
+            "idle": self._idle,
+            "compared": self._compared,
+            "plan": self._plan,
+            "wakes": self._wakes,
+        }
         self.control.questions |= questions
 
     async def _note_ready(self) -> None:
@@ -90,6 +103,25 @@ class MeasuredBot(PeerBot):
                     )  # fmt: skip
         return time.monotonic(), planned
 
+    async def _carry(self, delivery: Delivery, claimed_at: float) -> bool:
+        """Carry a delivery out in a task that bears its kind, so that what it asks is put down to it."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.set_name(f"{CARRIES}{delivery.kind}")
+        self.control.counts.add(f"{delivery.kind} runs")
+        return await self._carries(delivery, claimed_at)
+
+    async def _change(self, what: str, guild_id: int, user_id: int, meeting_id: int, to: str = "") -> None:
+        """Let somebody who manages a server change one of its meetings, or somebody in its group answer it."""
+        actor, now = Actor(guild_id, user_id, manages=what != "going"), self.clock.now()
+        async with self.db.begin(wait=BACKGROUND) as session:
+            if what == "cancel":
+                await meetings.cancel(session, actor, meeting_id, now=now)
+            elif what == "move":
+                await meetings.move(session, actor, meeting_id, datetime.fromisoformat(to), now=now)
+            else:
+                await meetings.respond(session, actor, meeting_id, meetings.GOING, now=now)
+
     async def _wakes(self, times: int) -> list[float]:
         """Return how long each of some looks for what is due took, when nothing is."""
         took: list[float] = []
@@ -108,6 +140,10 @@ class Counts:
         event.listen(Engine, "before_cursor_execute", self._query)
         event.listen(Engine, "commit", self._commit)
 
+    def add(self, what: str) -> None:
+        """Count one of something."""
+        self._counted[what] += 1
+
     async def take(self) -> dict[str, int]:
         """Return the counts, and begin anew."""
         counted, self._counted = self._counted, Counter()
@@ -115,21 +151,25 @@ class Counts:
 
     def _query(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
         if not statement.startswith(("BEGIN", "PRAGMA")):
-            self._counted[f"{_who()} queries"] += 1
+            for who in _who():
+                self._counted[f"{who} queries"] += 1
 
     def _commit(self, _connection: object) -> None:
-        self._counted[f"{_who()} commits"] += 1
+        for who in _who():
+            self._counted[f"{who} commits"] += 1
 
 
-def _who() -> str:
+def _who() -> tuple[str, ...]:
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        return "other"
+        return ("other",)
     name = task.get_name() if task is not None else ""
     if name == "control":
-        return "control"
-    return "handler" if name.startswith(("discord.py: on_interaction", "CommandTree-")) else "outbox"
+        return ("control",)
+    if name.startswith(CARRIES):
+        return ("outbox", name.removeprefix(CARRIES))
+    return ("handler",) if name.startswith(("discord.py: on_interaction", "CommandTree-")) else ("outbox", LOOKS)
 
 
 async def run(control: Control) -> None:
@@ -139,6 +179,7 @@ async def run(control: Control) -> None:
     logging.getLogger("peerbot").setLevel(settings.log_level)
     MeasuredBot.control = control
     MeasuredBot.unlimited = "BENCH_UNLIMITED" in os.environ
-    control.questions["counts"] = Counts().take
+    control.counts = Counts()
+    control.questions["counts"] = control.counts.take
     program.PeerBot = MeasuredBot
     await program.run_bot(settings)

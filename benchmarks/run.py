@@ -12,6 +12,7 @@ from benchmarks.databases import Databases
 from benchmarks.tables import Table
 from benchmarks.town import Town
 from peerbot import schema
+from peerbot.clock import Clock
 from peerbot.rehearsal.server import Discord, serve
 from peerbot.rehearsal.world import World
 
@@ -30,10 +31,12 @@ class Run:
         return quick if self.quick else full
 
     @asynccontextmanager
-    async def town(self, *, servers: int, groups: int, seated: int) -> AsyncGenerator[tuple[Discord, Town]]:
-        """Serve a town in this process."""
+    async def town(
+        self, *, servers: int, groups: int, seated: int, clock: Clock | None = None
+    ) -> AsyncGenerator[tuple[Discord, Town]]:
+        """Serve a town in this process, by another clock if there is one."""
         self.say(f"building {servers} servers of {groups} groups of {seated}")
-        async with serve(World()) as discord:
+        async with serve(World(clock=clock or Clock())) as discord:
             yield discord, Town.build(discord.world, servers=servers, groups=groups, seated=seated)
 
     async def seeded(self, town: Town, engine: str) -> str:
@@ -46,10 +49,10 @@ class Run:
 
     @asynccontextmanager
     async def peerbot(
-        self, discord: Discord, town: Town, database_url: str, *, unlimited: bool = False
+        self, discord: Discord, town: Town, database_url: str, *, unlimited: bool = False, **more: str
     ) -> AsyncGenerator[Bot]:
-        """Run peerbot on a database."""
-        settings = {"database_url": database_url, "data_key": self.databases.key, "log_level": "WARNING"}
+        """Run peerbot on a database, with more settings if there are any."""
+        settings = {"database_url": database_url, "data_key": self.databases.key, "log_level": "WARNING", **more}
         async with running(
             "peerbot", discord.url, town.peerbot.token, self.folder, unlimited=unlimited, **settings
         ) as bot:
