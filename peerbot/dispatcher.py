@@ -19,7 +19,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import budget, debriefs, deliveries, members, tasks
+from peerbot import budget, debriefs, deliveries, members, pacing, tasks
 from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
 from peerbot.deliveries import Priority
@@ -87,7 +87,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
-        self._running: dict[asyncio.Task[bool], int] = {}
+        self._running: dict[asyncio.Task[bool], Delivery] = {}
         self._awaited: set[asyncio.Task[bool]] = set()
         self._tried: dict[int, float] = {}
         self._fresh: list[int] = []
@@ -215,21 +215,31 @@ class Dispatcher:
         async with self.db.begin(wait=BACKGROUND) as session:
             given: dict[str, Any] = {"now": self.clock.now(), "owner": self.owner, "lease": deliveries.LEASE}
             if look:
-                rows = await deliveries.claim(session, limit=free, carried=self._running.values(), **given)
+                rows = await deliveries.claim(session, limit=free, carried=self._carried_now(), **given)
             else:
                 rows = await deliveries.claim_these(session, fresh, **given)
-        for row in rows:
+            going = await self._share_out(session, rows, given["now"])
+        for row in going:
             self._start(row, claimed_at)
         self._full = len(rows) == free
-        if look and not self._full:
+        if len(going) < len(rows):
+            self.wake()  # others have the places, and the alarm is set for what was put back
+        elif look and not self._full:
             await self._set_the_alarm()
+
+    async def _share_out(self, session: AsyncSession, rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
+        under_way, kinds = self._running.values(), self.outbox.messages
+        return await pacing.share_out(session, rows, under_way, kinds, now=now)
+
+    def _carried_now(self) -> list[int]:
+        return [row.delivery_id for row in self._running.values()]
 
     async def _call_for_help(self, free: int) -> None:
         """Claim calls for help, and nothing else, for the places that are kept for them."""
         if free <= 0 or not (self._look or self._fresh):
             return
         claimed_at = asyncio.get_running_loop().time()
-        given: dict[str, Any] = {"now": self.clock.now(), "owner": self.owner, "carried": self._running.values()}
+        given: dict[str, Any] = {"now": self.clock.now(), "owner": self.owner, "carried": self._carried_now()}
         async with self.db.begin(wait=BACKGROUND) as session:
             rows = await deliveries.claim(session, limit=free, most=Priority.HELP, **given)
         for row in rows:
@@ -244,7 +254,7 @@ class Dispatcher:
 
     def _start(self, row: Delivery, claimed_at: float) -> asyncio.Task[bool]:
         task = asyncio.create_task(self._carry(row, claimed_at))
-        self._running[task] = row.delivery_id
+        self._running[task] = row
         task.add_done_callback(self._carried)
         return task
 
