@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import deliver, handlers, hour, idle, machine, materialise, recurrence
+from benchmarks import changes, deliver, handlers, hour, idle, machine, materialise, recurrence
 from benchmarks.databases import Databases
 from benchmarks.run import Benchmark, Run
 from benchmarks.tables import Table
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "handlers": handlers.measure,
     "burst": deliver.burst,
     "meetings": hour.measure,
+    "changes": changes.measure,
     "throughput": deliver.throughput,
     "idle": idle.measure,
     "materialise": materialise.measure,

@@ -65,7 +65,7 @@ async def measure(run: Run) -> list[Table]:
     """Let the hour come, and look at what arrives when, and what it took."""
     servers, groups = run.size(SERVERS, 2), run.size(GROUPS, 10)
     file = run.folder / "clock-of-the-hour"
-    clock, hour = Clock(file), _hour(datetime.now(UTC))
+    clock, hour = Clock(file), next_hour(datetime.now(UTC))
     clock.move(hour - LEAD - clock.now())
     async with run.town(servers=servers, groups=groups, seated=SEATED, clock=clock) as (discord, town):
         url = await run.seeded(town, SQLITE)
@@ -84,7 +84,7 @@ async def measure(run: Run) -> list[Table]:
     return [seen.arrived(), seen.took()]
 
 
-def _hour(now: datetime) -> datetime:
+def next_hour(now: datetime) -> datetime:
     """Return a full hour ahead at which nobody in the zone sleeps."""
     return (now + timedelta(days=1)).replace(hour=16, minute=0, second=0, microsecond=0)
 

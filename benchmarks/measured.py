@@ -56,6 +56,7 @@ class MeasuredBot(PeerBot):
         self._carries, self.dispatcher._carry = self.dispatcher._carry, self._carry
         questions = {
             "change": self._change,
+            "follows": self._follows,
             "idle": self._idle,
             "compared": self._compared,
             "plan": self._plan,
@@ -110,6 +111,10 @@ class MeasuredBot(PeerBot):
         task.set_name(f"{CARRIES}{delivery.kind}")
         self.control.counts.add(f"{delivery.kind} runs")
         return await self._carries(delivery, claimed_at)
+
+    async def _follows(self) -> None:
+        """Look for what is due at once, also where another process moves the clock."""
+        self.dispatcher.wake()
 
     async def _change(self, what: str, guild_id: int, user_id: int, meeting_id: int, to: str = "") -> None:
         """Let somebody who manages a server change one of its meetings, or somebody in its group answer it."""

@@ -43,6 +43,7 @@ class DiscordsLimits(RateLimits):
 
     per: float = WINDOW
     overall: int | None = OVERALL
+    channel: int | None = PER_CHANNEL
     at: list[float] = field(default_factory=list[float])
     routes: Counter[str] = field(default_factory=Counter[str])
 
@@ -57,7 +58,7 @@ class DiscordsLimits(RateLimits):
         if not template.startswith(("/interactions", "/webhooks")):
             self.at.append(time.monotonic())
             self.routes[f"{method} {template}"] += 1
-        self.limit = PER_CHANNEL if template == "/channels/{channel_id}/messages" and method == "POST" else None
+        self.limit = self.channel if template == "/channels/{channel_id}/messages" and method == "POST" else None
         return super().count(application_id, method, template, path)
 
 
