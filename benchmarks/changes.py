@@ -58,7 +58,10 @@ async def _in_server(run: Run, groups: int) -> dict[str, tuple[int, int, int]]:
         async with run.peerbot(discord, town, url, unlimited=True, clock_offset_file=str(file)) as bot:
             await bot.ready()
             await bot.ask("compared")
-            await _pass(bot, clock)
+            posted = -1
+            while len(limits.at) > posted:  # the cards of many meetings take their turns
+                posted = len(limits.at)
+                await _pass(bot, clock)
             return {what: await _change(town, bot, limits, settings, what) for what in WHAT}
 
 
