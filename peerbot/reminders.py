@@ -303,7 +303,7 @@ async def letter(session: AsyncSession, delivery: Delivery) -> Reminder | None:
 
 
 def _addressed(delivery: Delivery, meeting: MeetingView) -> Any:
-    """Return the query for what a member chose, their seat, answer and part as a host, and whether they were there before."""
+    """Return the query for what a reader chose and answered, their seat and part, and if they were there before."""
     seat = (Membership.group_id == meeting.group_id) & (Membership.member_id == Member.member_id)
     mine = (Response.meeting_id == meeting.meeting_id) & (Response.member_id == Member.member_id)
     mine &= Response.starts_at == meeting.starts_at  # what was answered to another time says nothing of this one
