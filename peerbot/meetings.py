@@ -332,15 +332,19 @@ async def coming(
 
 
 async def mine(
-    session: AsyncSession, guild_id: int, user_id: int, *, now: datetime, limit: int
+    session: AsyncSession, guild_id: int, user_id: int, *, group_id: int | None = None, now: datetime, limit: int
 ) -> tuple[MeetingView, ...]:
-    """Return the next meetings, planned or off, of the groups in which a person has a seat or that they look after."""
+    """Return the next meetings, planned or off, of the groups in which a person has a seat or that they look after.
+
+    Or only those of one of these groups.
+    """
     me = await members.find(session, guild_id, user_id)
     if me is None:
         return ()
     seats = select(Membership.group_id).where(Membership.member_id == me.member_id, Membership.state.in_(SEATED))
     tended = select(Facilitator.group_id).where(Facilitator.member_id == me.member_id)
     group_ids = (await session.scalars(seats.union(tended))).all()
+    group_ids = [each for each in group_ids if group_id in (None, each)]
     return await coming(session, guild_id, now=now, group_ids=group_ids, states=("planned", "cancelled"), limit=limit)
 
 

@@ -137,10 +137,10 @@ async def choices(session: AsyncSession, actor: Actor, meeting_id: int, *, now: 
 
 
 async def mine(
-    session: AsyncSession, guild_id: int, user_id: int, *, now: datetime
+    session: AsyncSession, guild_id: int, user_id: int, *, group_id: int | None = None, now: datetime
 ) -> tuple[tuple[MeetingView, str | None], ...]:
-    """Return the next meetings of a person, planned or off, with what they answered."""
-    ahead = await meetings.mine(session, guild_id, user_id, now=now, limit=MINE)
+    """Return the next meetings of a person, or in one group of theirs, planned or off, with what they answered."""
+    ahead = await meetings.mine(session, guild_id, user_id, group_id=group_id, now=now, limit=MINE)
     if not ahead:
         return ()
     answers = await meetings.answers_of(session, guild_id, user_id, [each.meeting_id for each in ahead])

@@ -9,7 +9,9 @@ import pytest
 from discord import ui
 from test_reading import guild
 
+from cogs._interactions import Card
 from cogs._outbox import Post
+from cogs.groups._ahead import add_ahead
 from cogs.meetings import _letters as letters
 from peerbot import times
 from peerbot.meetings import MeetingView
@@ -161,3 +163,23 @@ def test_the_start_leads_to_where_it_takes_place_unless_that_is_here() -> None:
     voice = letters.start_post(replace(MEETING, channel_id=77), guild(), ENGLISH, AT)
     assert (len(here.buttons), links(here)) == (1, [])
     assert links(voice) == ["https://discord.com/channels/1/77"]
+
+
+def test_among_ones_own_what_is_off_is_said_with_when_the_group_meets_after_all_that_is_off() -> None:
+    def shown(*several: MeetingView) -> list[str]:
+        card = Card()
+        add_ahead(card, [(each, None) for each in several], guild(), ENGLISH)
+        (text,) = (each for each in card.walk_children() if isinstance(each, ui.TextDisplay))
+        return text.content.splitlines()
+
+    after = times.when(AT + timedelta(days=7), MEETING.zone, ENGLISH)
+    off = "**Tuesday meeting**: Tue, Dec 1, 6:30 pm is off."
+    assert shown(OFF_NOW) == [off, f"**Tuesday meeting**, next: {after}"]
+    assert shown(OFF_NOW, replace(MEETING, group_id=2, link="https://meet.example/x", channel_id=77)) == [
+        off, "**Tuesday meeting**", WHEN, "Where: behind a link. You see it shortly before the start.",
+        f"**Tuesday meeting**, next: {after}",
+    ]  # fmt: skip
+    moved = shown(OFF_NOW, replace(MOVED_NOW, channel_id=77))
+    assert moved[0] == off
+    assert moved[2].startswith(TO)
+    assert moved[3:] == ["Moved from Tue, Dec 1, 6:30 pm.", "Where: <#77>"]

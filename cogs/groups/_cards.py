@@ -230,10 +230,12 @@ def mine_card(
     page: int = 0,
     asks: Asks | None = None,
     ahead: Ahead = (),
+    is_back: bool = False,
 ) -> Card:
     """Return a page of a person's groups, places in line and groups that they look after, with what they can do there.
 
-    It is the last page when there are not so many. The first one begins with the meetings that lie `ahead`.
+    It is the last page when there are not so many. The first one begins with the meetings that lie `ahead`, and so does
+    any that is shown to somebody who `is_back` from a rest.
     """
     if not mine:
         words = [reader.say(_("## My groups")), reader.say(_("You are in no group right now. That is fine."))]
@@ -251,7 +253,7 @@ def mine_card(
     card = Card().boxed().text("\n".join([reader.say(_("## My groups")), *_ask_lines(asks or [], reader)]))
     page = min(page, (len(mine) - 1) // MOST_OWN)
     first = page * MOST_OWN
-    if ahead and not page:
+    if ahead and (is_back or not page):
         add_ahead(card, ahead, guild, reader)
     for seat in mine[first : first + MOST_OWN]:
         if isinstance(seat, Place):

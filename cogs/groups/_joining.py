@@ -24,8 +24,11 @@ async def show_groups(answer: Answer, *, number: int = 0, free: bool = False, to
     await answer.show(cards.browse_card(page, guild, answer.reader, topics=topics, free=free, topic=topic))
 
 
-async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = None) -> None:
-    """Answer with a page of the person's own groups: the one with a group, where one is given."""
+async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = None, is_back: bool = False) -> None:
+    """Answer with a page of the person's own groups: the one with a group, where one is given.
+
+    Whoever `is_back` in that group sees its next meetings as they are now: of what changed meanwhile nobody told them.
+    """
     actor = answer.actor
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
@@ -34,10 +37,11 @@ async def show_mine(answer: Answer, *, page: int = 0, group_id: int | None = Non
         seated = await directory.seats(session, actor.guild_id, actor.user_id)
         mine = (*waiting, *seated, *await directory.tended(session, actor))
         asks = await tasks.mine(session, actor.guild_id, actor.user_id)
-        ahead = await notices.mine(session, actor.guild_id, actor.user_id, now=answer.bot.clock.now())
+        only, now = group_id if is_back else None, answer.bot.clock.now()
+        ahead = await notices.mine(session, actor.guild_id, actor.user_id, group_id=only, now=now)
     ids = [seat.group_id for seat in mine]
     page = ids.index(group_id) // cards.MOST_OWN if group_id in ids else page
-    card = cards.mine_card(mine, guild, answer.reader, page=page, asks=asks, ahead=ahead)
+    card = cards.mine_card(mine, guild, answer.reader, page=page, asks=asks, ahead=ahead, is_back=is_back)
     if problem is not None:
         card.text(answer.say(WRONG[problem]))
     await answer.show(card)
@@ -109,7 +113,7 @@ async def resume(answer: Answer, state: str) -> None:
     """End the pause."""
     async with answer.bot.db.begin() as session:
         await groups.resume(session, answer.actor, int(state))
-    await show_mine(answer, group_id=int(state))
+    await show_mine(answer, group_id=int(state), is_back=True)
 
 
 @buttons.LeaveButton.pressed

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from icalendar import Calendar
 
-from peerbot import meetings, timetables
-from peerbot.rehearsal import posting
+from peerbot import meetings, times, timetables
+from peerbot.rehearsal import posting, wire
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.seen import Seen
 from peerbot.text import Reader
 from peerbot.times import when, words
-from tests.stories.meets import AHEAD, actor, board, card, cards, change, first_of, meeting_ids, meets, schedule
+from tests.stories.meets import AHEAD, ZONE, actor, board, card, cards, change, first_of, meeting_ids, meets, schedule
 from tests.stories.stage import Stage
 
 __all__ = ["meets"]  # pytest finds fixtures by their names here
@@ -213,8 +214,33 @@ async def test_my_shows_the_next_meetings_with_answers_and_leads_to_choices(meet
     assert "Your answer: can't" in await meets.maya.slash("/my")
     (first, *_later) = await meeting_ids(meets)
     await change(meets, meetings.cancel, first)
-    assert "**Tuesday meeting** is off: ~~" in await meets.maya.slash("/my")
+    assert " is off." in await meets.maya.slash("/my")
     assert "Calendar file" not in (await meets.lee.slash("/my")).labels
+
+
+async def test_who_comes_back_from_a_rest_sees_what_became_of_the_next_meetings(meets: Stage) -> None:
+    stage, maya = meets, meets.maya
+    rested = await maya.press(await maya.slash("/my"), "Pause")
+    first, second = await meeting_ids(stage)
+    starts_at = stage.clock.now().replace(second=0, microsecond=0) + AHEAD
+    moved_to = first_of(stage, after=AHEAD + timedelta(days=8))
+    await change(stage, meetings.cancel, first)
+    await change(stage, meetings.move, second, moved_to)
+    voice = stage.guild.add_channel("Voice", wire.VOICE)
+    assert stage.db is not None
+    async with stage.db.begin() as session:
+        series_id = (await meetings.view(session, stage.guild.id, first)).series_id
+        who, now = actor(stage, stage.ana), stage.clock.now()
+        plan = replace(await timetables.plan_of(session, who, series_id, now=now), channel_id=int(voice["id"]))
+        await timetables.change(session, who, series_id, plan, now=now)
+    await stage.later(minutes=2)
+    assert maya.inbox == []
+    back = await maya.press(rested, "I'm back")
+    day = times.short(starts_at, NEW_YORK, Reader())
+    assert f"**Tuesday meeting**: {day} is off." in back
+    assert when(moved_to.replace(tzinfo=ZONE), NEW_YORK, Reader())[:30] in back
+    assert f"Moved from {times.short(starts_at + timedelta(days=7), NEW_YORK, Reader())}." in back
+    assert f"Where: <#{voice['id']}>" in back
 
 
 async def test_a_calendar_file_comes_privately_and_is_read_back(meets: Stage) -> None:
