@@ -132,6 +132,15 @@ async def test_at_night_a_new_place_waits_and_nothing_is_left_of_it_if_it_was_ta
     assert said(told) == [("03-10", "cancelled", news.AS_USUAL)]
 
 
+async def test_of_another_place_nobody_is_told_who_comes_to_nothing_that_is_on(tuesdays: Tuesdays) -> None:
+    off, on = tuesdays.ids
+    await tuesdays.do(meetings.cancel, off)
+    assert who(await tuesdays.told()) == EVERYONE
+    await tuesdays.do(meetings.respond, on, "cant", by=actor(LEO))
+    await put(tuesdays, channel_id=CHANNEL)
+    assert who(await tuesdays.told()) == [FACILITATOR, MAYA]
+
+
 async def test_of_another_place_of_what_has_begun_people_are_told_at_once(tuesdays: Tuesdays) -> None:
     await tuesdays.passing.until(datetime(2026, 3, 3, 17, 40, tzinfo=UTC))
     await put(tuesdays, first=datetime(2026, 3, 10, 18, 30), channel_id=CHANNEL)

@@ -128,3 +128,5 @@ async def test_choices_are_for_who_has_a_part_in_the_group(db: Database, guild: 
         (first, answer), *_later = await notices.mine(session, GUILD, MAYA, now=NOW)
         assert (first.meeting_id, answer) == (meeting_id, "cant")
         assert await notices.mine(session, GUILD, LEO, now=NOW) == ()
+        assert await notices.mine(session, GUILD, MAYA, group_id=first.group_id + 1, now=NOW) == ()
+        assert (await notices.mine(session, GUILD, MAYA, group_id=first.group_id, now=NOW))[0][0] == first
