@@ -68,6 +68,7 @@ MOMENTS: tuple[Moment, ...] = (
     Moment("reminders", reminders.remind, reminders.WINDOW, reminders.WINDOW, standing=True),
     # Looks at who has come since, a little before most letters are due.
     Moment("reminders of an hour", reminders.remind, timedelta(minutes=64), timedelta(minutes=3)),
+    Moment("hosts", handovers.look_ahead, handovers.AHEAD, handovers.LOOK_OF_USE),
     Moment("link", notices.show_link, notices.LINK_BEFORE, notices.LINK_OF_USE),
     Moment("reminders of ten minutes", reminders.remind, timedelta(minutes=11), timedelta(minutes=1)),
     Moment("soon", handovers.call_hosts, handovers.SOON, timedelta(minutes=8)),

@@ -20,7 +20,7 @@ from peerbot.rights import Actor, guild_of, require_facilitator
 MORNING = time(8)
 WEEK = timedelta(weeks=1)
 LISTED = "meetings.listed"
-"""The step after which a group's meetings are hosted by who looks after it now."""
+"""The step after which a group's meetings are hosted by who looks after it now, and is on duty then."""
 
 
 async def go_off(session: AsyncSession, actor: Actor, *, for_a_week: bool, now: datetime) -> datetime:
@@ -34,6 +34,7 @@ async def go_off(session: AsyncSession, actor: Actor, *, for_a_week: bool, now: 
     until = me.off_duty_until = now + WEEK if for_a_week else tomorrow(now, guild.time_zone)
     await session.flush()
     await _plan_return(session, me, until, now)
+    await _look_at_hosts(session, me, now)
     return until
 
 
@@ -44,6 +45,7 @@ async def come_back(session: AsyncSession, actor: Actor, *, now: datetime) -> No
     me.off_duty_until = None
     await session.flush()
     await _plan_return(session, me, now, now)
+    await _look_at_hosts(session, me, now)
 
 
 async def off_until(session: AsyncSession, actor: Actor, *, now: datetime) -> datetime | None:
@@ -84,7 +86,7 @@ async def in_server(session: AsyncSession, guild_id: int, *, now: datetime, limi
 
 
 async def listed_anew(session: AsyncSession, group: Group, *, now: datetime) -> None:
-    """Plan the step that follows when somebody looks after a group anew, or no more."""
+    """Plan the step that follows when somebody looks after a group anew or no more, or is off duty or on again."""
     await deliveries.plan(
         session, LISTED, str(group.group_id), guild_id=group.guild_id, now=now, again=True, group_id=group.group_id,
     )  # fmt: skip
@@ -99,6 +101,14 @@ def tomorrow(now: datetime, zone: str) -> datetime:
     """Return tomorrow's eight o'clock of a zone, in UTC."""
     day = now.astimezone(ZoneInfo(zone)).date() + timedelta(days=1)
     return datetime.combine(day, MORNING, ZoneInfo(zone)).astimezone(UTC)
+
+
+async def _look_at_hosts(session: AsyncSession, me: Member, now: datetime) -> None:
+    """Plan the steps after which the meetings of their groups show whether they host."""
+    tended = select(Group).join(Facilitator, Facilitator.group_id == Group.group_id)
+    tended = tended.where(Facilitator.member_id == me.member_id, Group.state == "open").order_by(Group.group_id)
+    for group in (await session.scalars(tended)).all():
+        await listed_anew(session, group, now=now)
 
 
 async def _plan_return(session: AsyncSession, me: Member, at: datetime, now: datetime) -> None:

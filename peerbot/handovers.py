@@ -7,24 +7,41 @@ not hold any more, unless the change is undone within its minute.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, board, cards, deliveries, meetings
+from peerbot import access, board, cards, deliveries, meetings, members
 from peerbot.deliveries import Priority
-from peerbot.hosting import AWAY, COVER, SAID_FOR, key, note_time, plan_end, redraw, to_thread
+from peerbot.hosting import (
+    AWAY,
+    COVER,
+    SAID_FOR,
+    ask_cover,
+    call_others,
+    hosting,
+    key,
+    note_time,
+    plan_end,
+    redraw,
+    still,
+    to_thread,
+)
 from peerbot.meetings import MeetingView, Scene
-from peerbot.models import Card, Delivery, Facilitator, Group, Host, Meeting
-from peerbot.rights import guild_of
+from peerbot.models import Card, Delivery, Facilitator, Group, Host, Meeting, Member
+from peerbot.rights import Actor, guild_of
 from peerbot.series import AT_ONCE, UNDO
 from peerbot.types import KEEPS_KEY
 
+AHEAD = timedelta(hours=1)
+LOOK_OF_USE = timedelta(minutes=45)
 SOON = timedelta(minutes=10)
 CARD_AHEAD = timedelta(days=8)
 """How long before a meeting its card may be there at the earliest; groups choose at most a week."""
+MOST_SHOWN = 12
 MOST_PLACED = 50
 """Cards that are placed in one transaction."""
 ANEW = "meetings.ask_anew"
@@ -191,7 +208,10 @@ async def call_hosts(session: AsyncSession, scene: Scene) -> None:
 
 
 async def listed_anew(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: others look after a group; who does no more needs no cover, and cards show who hosts."""
+    """Step: others look after a group, or are off duty; who does no more needs no cover, and cards show who hosts.
+
+    For those who are off duty at a meeting that they would host, cover is asked.
+    """
     group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     if group is None:
         return
@@ -202,6 +222,86 @@ async def listed_anew(session: AsyncSession, delivery: Delivery, now: datetime) 
     ids = (await session.scalars(coming.where(Meeting.starts_at < now + CARD_AHEAD))).all()
     of_both = [of(meeting_id) for meeting_id in ids for of in (cards.of_hosts, cards.of_meeting)]
     await cards.mark(session, group.guild_id, *of_both, now=now)
+    said = select(Host.meeting_id).where(Host.meeting_id == Meeting.meeting_id, Host.member_id == Member.member_id)
+    off = select(Meeting, Member).join(Member, Member.member_id.in_(listed)).where(
+        Meeting.meeting_id.in_(ids), Meeting.state == "planned", Meeting.starts_at > now, ~said.exists(),
+        Member.away_since.is_(None), Member.off_duty_until > Meeting.starts_at,
+    )  # fmt: skip
+    for meeting, member in (await session.execute(off.order_by(Meeting.starts_at, Member.member_id))).all():
+        about = f"off{member.off_duty_until:%Y%m%dT%H%M}"
+        await call_others(session, meeting, member.member_id, about, now=now)
+
+
+async def look_ahead(session: AsyncSession, scene: Scene) -> None:
+    """Have somebody look, an hour before a meeting, whether those who host it may still do that, and whether any do."""
+    meeting = scene.meeting
+    await deliveries.plan(
+        session, "meetings.look_hosts", key(meeting), guild_id=meeting.guild_id, now=scene.now, priority=Priority.START,
+        not_after=scene.at + LOOK_OF_USE, group_id=meeting.group_id, subject_id=meeting.meeting_id,
+    )  # fmt: skip
+
+
+async def hosts_ahead(session: AsyncSession, delivery: Delivery) -> list[int]:
+    """Return the users who are to host the meeting of a look, if it is as it was."""
+    meeting = await still(session, delivery)
+    hosts = await hosting(session, meeting) if meeting is not None else []
+    return [members.user_id(session, member) for member in hosts]
+
+
+async def looked_ahead(session: AsyncSession, delivery: Delivery, unfit: Collection[int], *, now: datetime) -> bool:
+    """Ask for cover for hosts who hold the role no more; return whether nobody hosts, and others were called.
+
+    Then whoever had asked for cover is told in private, in time to call the meeting off.
+    """
+    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
+    meeting = await still(session, delivery)
+    if group is None or meeting is None:
+        return False
+    asked = list(await session.scalars(_sayings(meeting).where(Host.part == AWAY)))
+    for member in await members.find_all(session, delivery.guild_id, unfit):
+        await ask_cover(session, group, meeting, member, now=now)
+    if await hosting(session, meeting):
+        return False
+    until = meeting.starts_at
+    await to_thread(session, "meetings.unhosted", key(meeting), meeting, now=now, not_after=until)
+    for host in asked:
+        await deliveries.plan(
+            session, "meetings.not_found", f"{key(meeting)}:{host.member_id}", guild_id=meeting.guild_id,
+            priority=Priority.START, group_id=group.group_id, member_id=host.member_id, subject_id=meeting.meeting_id,
+            now=now, not_after=until,
+        )  # fmt: skip
+    return True
+
+
+async def elsewhere(session: AsyncSession, actor: Actor, meeting_id: int) -> list[str]:
+    """Return the names of other groups at whose meetings the actor hosts while this one is."""
+    meeting = await meetings.find(session, actor.guild_id, meeting_id)
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    if meeting is None or me is None:
+        return []
+    listed = exists().where(Facilitator.group_id == Meeting.group_id, Facilitator.member_id == me.member_id)
+    mine = (Host.meeting_id == Meeting.meeting_id, Host.member_id == me.member_id)
+    part = [exists().where(*mine, Host.part == each) for each in (AWAY, COVER)]
+    then = select(Group.name).join(Meeting, Meeting.group_id == Group.group_id).where(
+        Meeting.guild_id == meeting.guild_id, Meeting.group_id != meeting.group_id, Meeting.state == "planned",
+        Meeting.starts_at.between(meeting.starts_at - meetings.LATELY, meeting.ends_at),
+        Meeting.starts_at < meeting.ends_at, Meeting.ends_at > meeting.starts_at, (listed & ~part[0]) | part[1],
+    )  # fmt: skip
+    return list((await session.scalars(then.order_by(Meeting.starts_at, Group.name).limit(MOST_SHOWN))).all())
+
+
+async def off_for(session: AsyncSession, actor: Actor, *, now: datetime) -> tuple[MeetingView, ...]:
+    """Return the meetings that the actor would host, but is off duty then."""
+    me = await members.find(session, actor.guild_id, actor.user_id)
+    if me is None or me.off_duty_until is None:
+        return ()
+    said = select(Host.meeting_id).where(Host.member_id == me.member_id)
+    mine = select(Meeting.meeting_id).join(Facilitator, Facilitator.group_id == Meeting.group_id).where(
+        Facilitator.member_id == me.member_id, Meeting.guild_id == actor.guild_id, Meeting.state == "planned",
+        Meeting.starts_at > now, Meeting.starts_at < me.off_duty_until, Meeting.meeting_id.not_in(said),
+    )  # fmt: skip
+    ids = (await session.scalars(mine.order_by(Meeting.starts_at).limit(MOST_SHOWN))).all()
+    return await meetings.several(session, actor.guild_id, ids)
 
 
 async def let_go(session: AsyncSession, delivery: Delivery, now: datetime) -> None:

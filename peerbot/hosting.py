@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import access, cards, deliveries, duty, meetings, members, reminders
@@ -22,7 +22,6 @@ from peerbot.meetings import MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Response
 from peerbot.rights import Actor, facilitates, guild_of, locked, require_facilitator
 from peerbot.series import AT_ONCE, UNDO
-from peerbot.setup import Agreement, agreement_of
 from peerbot.text import _
 from peerbot.types import insert_into
 
@@ -66,16 +65,6 @@ class Asking:
     at_once: bool
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """What somebody who hosts has in hand during a meeting. Nothing of it is stored."""
-
-    meeting: MeetingView
-    agreement: Agreement
-    new: tuple[int, ...]
-    round: tuple[int, ...]
-
-
 # what facilitators press
 
 
@@ -106,11 +95,8 @@ async def ask_cover(session: AsyncSession, group: Group, meeting: Meeting, membe
         await session.flush()
         await access.follow(session, group, member.member_id, now=now)
     await redraw(session, meeting, now=now)
-    soon = meeting.starts_at - now < AT_ONCE
-    await to_thread(
-        session, "meetings.cover", f"{key(meeting)}:{member.member_id}:{int(now.timestamp() // AGAIN.total_seconds())}",
-        meeting, now=now, due_at=now if soon else now + UNDO, not_after=meeting.ends_at, member_id=member.member_id,
-    )  # fmt: skip
+    about = int(now.timestamp() // AGAIN.total_seconds())
+    await call_others(session, meeting, member.member_id, about, now=now)
 
 
 async def come_after_all(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Hosts:
@@ -133,7 +119,7 @@ async def comes(session: AsyncSession, group: Group, meeting: Meeting, member: M
     cant = (Response.meeting_id == meeting.meeting_id, Response.member_id == member.member_id)
     await session.execute(delete(Response).where(*cant, Response.answer == meetings.CANT))
     listed = await session.get(Facilitator, (group.group_id, member.member_id)) is not None
-    if listed and is_awaited(meeting, now):
+    if listed and (is_awaited(meeting, now) or is_off(member, meeting)):
         await _put(session, meeting, member, COVER, now)
     else:
         away = (Host.meeting_id == meeting.meeting_id, Host.member_id == member.member_id, Host.part == AWAY)
@@ -224,33 +210,6 @@ async def note_time(session: AsyncSession, meeting: Meeting, *, again: bool = Fa
     )  # fmt: skip
 
 
-async def sheet(session: AsyncSession, actor: Actor, meeting_id: int, *, now: datetime) -> Sheet:
-    """Return what a host needs at hand; raise MeetingUnknown, or NotAllowed unless they host or look after the group.
-
-    It is there until an hour after the meeting.
-    """
-    guild = await guild_of(session, actor.guild_id)
-    meeting = await meetings.find(session, actor.guild_id, meeting_id)
-    if meeting is None or meeting.state == "cancelled" or now > meeting.ends_at + access.COVERED:
-        raise MeetingUnknown
-    await require_host(session, guild, meeting, actor)
-    newcomers = await reminders.newcomers(session, meeting)
-    cant = select(Response.member_id).where(Response.meeting_id == meeting_id, Response.answer == meetings.CANT)
-    new = select(Member).where(
-        Member.member_id.in_(newcomers), Member.away_since.is_(None), Member.member_id.not_in(cant)
-    )
-    going = select(Member).join(Response, Response.member_id == Member.member_id).where(
-        Response.meeting_id == meeting_id, Response.starts_at == meeting.starts_at,
-        Response.answer == meetings.GOING, Member.away_since.is_(None),
-    )  # fmt: skip
-    return Sheet(
-        await meetings.view(session, actor.guild_id, meeting_id),
-        agreement_of(guild),
-        tuple(members.user_id(session, each) for each in await session.scalars(new.order_by(Member.member_id))),
-        tuple(members.user_id(session, each) for each in await session.scalars(going.order_by(Member.member_id))),
-    )
-
-
 async def require_host(session: AsyncSession, guild: Guild, meeting: Meeting, actor: Actor) -> None:
     """Raise NotAllowed unless the actor may host a meeting: they look after its group, or cover with the role."""
     group = await session.get_one(Group, meeting.group_id)
@@ -287,10 +246,14 @@ async def pressed(
 
 
 async def hosting(session: AsyncSession, meeting: Meeting) -> list[Member]:
-    """Return who hosts a meeting: its group's facilitators in the server but those away, then those who cover."""
+    """Return who hosts a meeting: its group's facilitators in the server but those away, then those who cover.
+
+    Who is off duty when it begins is away too, unless they said that they host this one.
+    """
     away = select(Host.member_id).where(Host.meeting_id == meeting.meeting_id, Host.part == AWAY)
     usual = select(Member).join(Facilitator, Facilitator.member_id == Member.member_id).where(
-        Facilitator.group_id == meeting.group_id, Member.away_since.is_(None), Member.member_id.not_in(away)
+        Facilitator.group_id == meeting.group_id, Member.away_since.is_(None), Member.member_id.not_in(away),
+        Member.off_duty_until.is_(None) | (Member.off_duty_until <= meeting.starts_at),
     )  # fmt: skip
     covers = select(Member).join(Host, Host.member_id == Member.member_id).where(
         Host.meeting_id == meeting.meeting_id, Host.part == COVER, Member.away_since.is_(None)
@@ -307,17 +270,21 @@ async def hosts_of(session: AsyncSession, guild_id: int, meeting_id: int) -> Hos
     seen = await meetings.view(session, guild_id, meeting_id)
     meeting = await session.get_one(Meeting, meeting_id)
     hosts = await hosting(session, meeting)
-    parts = select(Host.part, Host.at, Member).join(Member, Member.member_id == Host.member_id)
+    sayings = select(Host.part, Host.at, Member).join(Member, Member.member_id == Host.member_id)
     rows = [(part, at, member) for part, at, member in await session.execute(
-        parts.where(Host.meeting_id == meeting_id).order_by(Host.at, Host.part)
+        sayings.where(Host.meeting_id == meeting_id).order_by(Host.at, Host.part)
     )]  # fmt: skip
     covers = [(at, members.user_id(session, member)) for part, at, member in rows if part == COVER]
     late = [user_id for at, user_id in covers if at >= meeting.starts_at]
-    listed = set((await session.scalars(_listed(meeting))).all())
+    tending = (await session.scalars(select(Member).where(Member.member_id.in_(_listed(meeting))))).all()
+    listed = {member.member_id for member in tending}
+    said = {member.member_id for _part, _at, member in rows}
+    off = [AWAY for member in tending if is_off(member, meeting) and member.member_id not in said]
+    parts = [part for part, _at, member in rows if part == AWAY or member.member_id not in listed]
     return Hosts(
         seen,
         tuple(members.user_id(session, member) for member in hosts),
-        wanted=_lacking([part for part, _at, member in rows if part == AWAY or member.member_id not in listed]) > 0,
+        wanted=_lacking([*off, *parts]) > 0,
         covered_by=covers[-1][1] if covers else None,
         on_the_way=late[0] if late else None,
     )
@@ -332,6 +299,20 @@ def _lacking(parts: Sequence[str]) -> int:
     for part in parts:
         lacking = lacking + 1 if part == AWAY else max(lacking - 1, 0)
     return lacking
+
+
+def is_off(member: Member, meeting: Meeting) -> bool:
+    """Return whether somebody is off duty when a meeting begins."""
+    return not duty.is_on(member, meeting.starts_at) and member.away_since is None
+
+
+async def call_others(session: AsyncSession, meeting: Meeting, member_id: int, about: object, *, now: datetime) -> None:
+    """Have others asked to cover for somebody, a minute later or at once; once for the same thing `about` them."""
+    soon = meeting.starts_at - now < AT_ONCE
+    await to_thread(
+        session, "meetings.cover", f"{key(meeting)}:{member_id}:{about}", meeting, now=now,
+        due_at=now if soon else now + UNDO, not_after=meeting.ends_at, member_id=member_id,
+    )  # fmt: skip
 
 
 def _listed(meeting: Meeting) -> Select[int]:
@@ -350,23 +331,6 @@ async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but:
     turned = [*known.values()][shift:] + [*known.values()][:shift]
     chosen = sorted(turned, key=lambda member: member.member_id not in own)
     return [member for member in chosen if member.member_id not in but][:MOST_CALLED]
-
-
-async def elsewhere(session: AsyncSession, actor: Actor, meeting_id: int) -> list[str]:
-    """Return the names of other groups at whose meetings the actor hosts while this one is."""
-    meeting = await meetings.find(session, actor.guild_id, meeting_id)
-    me = await members.find(session, actor.guild_id, actor.user_id)
-    if meeting is None or me is None:
-        return []
-    listed = exists().where(Facilitator.group_id == Meeting.group_id, Facilitator.member_id == me.member_id)
-    mine = (Host.meeting_id == Meeting.meeting_id, Host.member_id == me.member_id)
-    part = [exists().where(*mine, Host.part == each) for each in (AWAY, COVER)]
-    then = select(Group.name).join(Meeting, Meeting.group_id == Group.group_id).where(
-        Meeting.guild_id == meeting.guild_id, Meeting.group_id != meeting.group_id, Meeting.state == "planned",
-        Meeting.starts_at.between(meeting.starts_at - meetings.LATELY, meeting.ends_at),
-        Meeting.starts_at < meeting.ends_at, Meeting.ends_at > meeting.starts_at, (listed & ~part[0]) | part[1],
-    )  # fmt: skip
-    return list((await session.scalars(then.order_by(Meeting.starts_at, Group.name).limit(MOST_CALLED))).all())
 
 
 async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> Asking:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, plan, run_due, tuesdays
 
-from peerbot import agenda, cards, deliveries, groups, hosting, meetings, rooms, series, staff, timetables
+from peerbot import agenda, cards, deliveries, groups, handovers, meetings, rooms, series, staff, timetables
 from peerbot.agenda import Moment
 from peerbot.database import Database
 from peerbot.errors import DatabaseBusy, NotValid
@@ -369,7 +369,7 @@ async def test_a_card_that_cannot_be_placed_stops_no_moment(
 
     with monkeypatch.context() as broken:
         broken.setattr(cards, "place", fail)
-        broken.setattr(hosting, "look_after", fail)
+        broken.setattr(handovers, "look_after", fail)
         await pass_time(db, NOW, meeting.starts_at)
     assert names() == ["day", "hour", "start"]
     async with db.read() as session:

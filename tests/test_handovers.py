@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 from builders import FACILITATOR, GUILD, MAYA, actor, facilitator, seat
-from hosted import NOW, OTHER, START, THIRD, VOICE, meeting, planned
+from hosted import NOW, OTHER, START, THIRD, VOICE, meeting, planned, turn_at
 from passing import Came, Passing
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import handovers, hosting, meetings, news, reminders, series, timetables
+from peerbot import duty, handovers, hosting, meetings, members, news, reminders, series, timetables
 from peerbot.database import Database
-from peerbot.models import Group, Host, Meeting
+from peerbot.models import Group, Host, Meeting, Member
 from peerbot.recurrence import Rule
 
 __all__ = ["meeting"]  # pytest finds fixtures by their names here
@@ -140,3 +140,74 @@ async def test_a_letter_about_a_meeting_that_changed_again_is_not_sent(db: Datab
         assert await handovers.said_before(session, row) is not None
         await meetings.cancel(session, facilitator(OTHER), meeting.meeting_id, now=SOON)
         assert await handovers.said_before(session, row) is None
+
+
+# who may not host any more
+
+
+async def off_duty(session: AsyncSession, user_id: int) -> None:
+    await duty.go_off(session, facilitator(user_id), for_a_week=True, now=NOW)
+    step = (await planned(session, duty.LISTED))[-1]
+    await handovers.listed_anew(session, step, NOW)
+
+
+@pytest.mark.both_databases
+async def test_who_is_off_duty_at_a_meeting_does_not_host_it_and_cover_is_asked(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await off_duty(session, FACILITATOR)
+        (mine,) = await handovers.off_for(session, facilitator(), now=NOW)
+        assert mine.meeting_id == meeting.meeting_id, "not the one of the week after"
+        hosts = await hosting.hosts_of(session, GUILD, meeting.meeting_id)
+        assert (hosts.user_ids, hosts.wanted) == ((OTHER,), True)
+        (asks,) = await planned(session, "meetings.cover")
+        assert asks.subject_id == meeting.meeting_id
+        await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.ASK, now=NOW)
+        assert not (await hosting.hosts_of(session, GUILD, meeting.meeting_id)).wanted
+        await hosting.accept(session, facilitator(), meeting.meeting_id, hosting.SECOND, now=NOW)
+        hosts = await hosting.hosts_of(session, GUILD, meeting.meeting_id)
+        assert FACILITATOR in hosts.user_ids, "they said that they host this one"
+        assert await handovers.off_for(session, facilitator(), now=NOW) == ()
+
+
+async def test_who_is_on_duty_again_hosts_again(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await off_duty(session, FACILITATOR)
+        await duty.come_back(session, facilitator(), now=NOW)
+        hosts = await hosting.hosts_of(session, GUILD, meeting.meeting_id)
+        assert (hosts.user_ids, hosts.wanted) == ((FACILITATOR, OTHER), False)
+
+
+async def ahead(session: AsyncSession, meeting: Meeting, *unfit: int) -> bool:
+    """Look at a meeting's hosts an hour before it."""
+    at = START - handovers.AHEAD
+    await turn_at(session, meeting, at)
+    look = (await planned(session, "meetings.look_hosts"))[-1]
+    return await handovers.looked_ahead(session, look, unfit, now=at)
+
+
+@pytest.mark.both_databases
+async def test_an_hour_before_a_meeting_that_nobody_hosts_others_are_called_and_who_asked_is_told(
+    db: Database, meeting: Meeting
+) -> None:
+    async with db.begin() as session:
+        await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=NOW)
+        assert not await ahead(session, meeting)
+        await hosting.need_cover(session, facilitator(OTHER), meeting.meeting_id, now=NOW)
+        assert await ahead(session, meeting)
+        assert len(await planned(session, "meetings.unhosted")) == 1
+        told = {row.member_id for row in await planned(session, "meetings.not_found")}
+        assert told == {host.member_id for host in await session.scalars(select(Host))}
+        assert len(told) == 2
+
+
+@pytest.mark.both_databases
+async def test_who_holds_the_role_no_more_is_no_host(db: Database, meeting: Meeting) -> None:
+    async with db.begin() as session:
+        await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=NOW)
+        await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.ASK, now=NOW)
+        assert await ahead(session, meeting, OTHER, THIRD)
+        hosts = await hosting.hosts_of(session, GUILD, meeting.meeting_id)
+        assert (hosts.user_ids, hosts.wanted) == ((), True)
+        (asked,) = await planned(session, "meetings.not_found")
+        me = await session.get_one(Member, asked.member_id)
+        assert members.user_id(session, me) == FACILITATOR, "those who lost the role cannot call it off"

@@ -24,6 +24,7 @@ from peerbot import (
     meetings,
     members,
     series,
+    sheets,
 )
 from peerbot.config import Settings
 from peerbot.database import Database, connect
@@ -188,8 +189,8 @@ async def test_how_others_are_asked_is_known(db: Database, meeting: Meeting) -> 
         near = START - timedelta(minutes=20)
         assert await hosting.asking(session, GUILD, meeting.meeting_id, now=near) == hosting.Asking(1, at_once=True)
         await meeting_of(session, owls, by=facilitator(THIRD))
-        assert await hosting.elsewhere(session, facilitator(THIRD), meeting.meeting_id) == ["Owls"]
-        assert await hosting.elsewhere(session, facilitator(), meeting.meeting_id) == []
+        assert await handovers.elsewhere(session, facilitator(THIRD), meeting.meeting_id) == ["Owls"]
+        assert await handovers.elsewhere(session, facilitator(), meeting.meeting_id) == []
 
 
 async def test_members_and_other_servers_change_nothing(db: Database, meeting: Meeting) -> None:
@@ -202,7 +203,7 @@ async def test_members_and_other_servers_change_nothing(db: Database, meeting: M
                 hosting.accept(session, person, meeting.meeting_id, hosting.SECOND, now=START),
                 hosting.need_cover(session, person, meeting.meeting_id, now=START),
                 hosting.come_after_all(session, person, meeting.meeting_id, now=START),
-                hosting.sheet(session, person, meeting.meeting_id, now=START),
+                sheets.sheet(session, person, meeting.meeting_id, now=START),
                 arrivals.here(session, person, meeting.meeting_id, now=START),
             ):
                 with pytest.raises(problem):
@@ -342,15 +343,15 @@ async def test_the_run_sheet_names_who_comes_and_who_wants_to_be_known_as_new(db
         place = (await session.scalars(select(Membership).where(Membership.member_id == away.member_id))).one()
         place.says_new = True  # but cannot come
         await session.flush()
-        sheet = await hosting.sheet(session, facilitator(), meeting.meeting_id, now=START)
+        sheet = await sheets.sheet(session, facilitator(), meeting.meeting_id, now=START)
         assert (sheet.round, sheet.new) == ((MAYA,), (MAYA + 21,))
         with pytest.raises(NotAllowed):
-            await hosting.sheet(session, facilitator(THIRD), meeting.meeting_id, now=START)
+            await sheets.sheet(session, facilitator(THIRD), meeting.meeting_id, now=START)
         await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=NOW)
         await hosting.accept(session, facilitator(THIRD), meeting.meeting_id, hosting.ASK, now=NOW)
-        assert (await hosting.sheet(session, facilitator(THIRD), meeting.meeting_id, now=START)).round == (MAYA,)
+        assert (await sheets.sheet(session, facilitator(THIRD), meeting.meeting_id, now=START)).round == (MAYA,)
         with pytest.raises(NotAllowed):
-            await hosting.sheet(session, actor(THIRD), meeting.meeting_id, now=START)
+            await sheets.sheet(session, actor(THIRD), meeting.meeting_id, now=START)
 
 
 async def test_who_has_left_is_neither_counted_nor_named_any_more(db: Database, meeting: Meeting) -> None:
@@ -373,7 +374,7 @@ async def test_who_has_left_is_neither_counted_nor_named_any_more(db: Database, 
         await groups.remove(session, facilitator(), group.group_id, struck.member_id, now=NOW)
         await facilitators.step_back(session, actor(stepped_back), group.group_id, now=NOW)
         await departures.leave(session, GUILD, gone, now=NOW)
-        assert (await hosting.sheet(session, facilitator(), meeting.meeting_id, now=NOW)).round == (MAYA,)
+        assert (await sheets.sheet(session, facilitator(), meeting.meeting_id, now=NOW)).round == (MAYA,)
         lapse = (await planned(session, "groups.seat_lapses"))[0]
         await departures.lapse(session, lapse, NOW + groups.RETURN)
         people = await meetings.answered(session, facilitator(), meeting.meeting_id)

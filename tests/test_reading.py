@@ -34,7 +34,7 @@ from peerbot.debriefs import Said
 from peerbot.directory import GroupView, Page, Person, Roster, Seat, Tended
 from peerbot.facilitators import Leaving
 from peerbot.groups import SeatChange
-from peerbot.hosting import Hosts, Sheet
+from peerbot.hosting import Hosts
 from peerbot.joining import Asked, Joined
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
@@ -43,6 +43,7 @@ from peerbot.reach import Habits
 from peerbot.recurrence import Rule, occurrences
 from peerbot.seats import Place
 from peerbot.setup import Agreement
+from peerbot.sheets import Sheet
 from peerbot.tasks import LISTED, Desk, TaskView
 from peerbot.text import PSEUDO, Reader, _
 from peerbot.timetables import Clash, Plan, Preview

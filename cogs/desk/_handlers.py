@@ -6,10 +6,10 @@ from cogs import _threads as threads
 from cogs._interactions import Answer
 from cogs.desk import _buttons as buttons
 from cogs.desk import _cards as cards
-from peerbot import duty, hello, tasks
+from peerbot import duty, handovers, hello, tasks
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import TaskUnknown
-from peerbot.text import Text, _, channel_mention, timestamp
+from peerbot.text import Text, Verbatim, _, channel_mention, timestamp
 
 
 async def show_desk(answer: Answer, note: Text | None = None) -> None:
@@ -94,8 +94,18 @@ async def done(answer: Answer, state: str) -> None:
 async def go_off(answer: Answer, state: str) -> None:
     """Take the person off duty."""
     async with answer.bot.db.begin() as session:
-        until = await duty.go_off(session, answer.actor, for_a_week=state == "week", now=answer.bot.clock.now())
-    await show_desk(answer, _("Rest well. I call you for nothing until {until}.", until=timestamp(until)))
+        now = answer.bot.clock.now()
+        until = await duty.go_off(session, answer.actor, for_a_week=state == "week", now=now)
+        hosted = await handovers.off_for(session, answer.actor, now=now)
+    rest = _("Rest well. I call you for nothing until {until}.", until=timestamp(until))
+    if hosted:
+        each_one = (_("**{name}**, {at}", name=each.group_name, at=timestamp(each.starts_at)) for each in hosted)
+        they = "; ".join(answer.say(each) for each in each_one)
+        rest = _(
+            "{rest} You were to host: {meetings}. I show that you are off and ask the others. To host one "
+            "all the same, press *I can host* on its card in the task thread.", rest=rest, meetings=Verbatim(they),
+        )  # fmt: skip
+    await show_desk(answer, rest)
 
 
 @buttons.OnDutyButton.pressed

@@ -10,7 +10,7 @@ from cogs._interactions import Answer
 from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
 from cogs.meetings._plan_buttons import AskCancelButton
-from peerbot import arrivals, hosting
+from peerbot import arrivals, handovers, hosting, sheets
 from peerbot.dispatcher import NotNeeded, Sent
 from peerbot.errors import CalledOff
 from peerbot.hosting import Hosts
@@ -73,7 +73,7 @@ async def can_host(answer: Answer, state: str) -> None:
     async with bot.db.begin() as session:
         hosts, access_id = await hosting.accept(session, answer.actor, int(number), why, now=bot.clock.now())
         until = await arrivals.on_the_way(session, answer.actor.guild_id, int(number), now=bot.clock.now())
-        elsewhere = await hosting.elsewhere(session, answer.actor, int(number))
+        elsewhere = await handovers.elsewhere(session, answer.actor, int(number))
     words = [_hosts_now(hosts, answer.actor.user_id), *_waited_for(until)]
     words += [_("Look: you also host **{name}** at that time.", name=name) for name in elsewhere]
     place_id = hosts.meeting.place_id
@@ -123,6 +123,6 @@ async def show_sheet(answer: Answer, state: str) -> None:
     if seed < 0:
         seed = secrets.randbelow(SEEDS)
     async with answer.bot.db.read() as session:
-        sheet = await hosting.sheet(session, answer.actor, number, now=answer.bot.clock.now())
+        sheet = await sheets.sheet(session, answer.actor, number, now=answer.bot.clock.now())
         guild = await guild_of(session, answer.actor.guild_id)
     await answer.show(drawn.sheet_card(sheet, guild, answer.reader, seed=seed, turn=turn))

@@ -15,9 +15,10 @@ from cogs.meetings import _hosting_buttons as buttons
 from peerbot import times
 from peerbot.debriefs import NEEDS_COVER, SAFETY, TALK, Said
 from peerbot.handovers import SaidBefore
-from peerbot.hosting import SECOND, WISH, Asking, Hosts, Sheet
+from peerbot.hosting import SECOND, WISH, Asking, Hosts
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
+from peerbot.sheets import Sheet
 from peerbot.text import Reader, Text, Verbatim, _, mention, n_, timestamp
 
 LAST = timedelta(minutes=10)
@@ -294,13 +295,34 @@ def anew_words(said: SaidBefore, reader: Reader) -> list[Text]:
     return [*lines, _("Can't you come then? Press *I need cover* on its card in the task thread.")]
 
 
-def soon_words(hosts: Hosts, called: Sequence[int], minutes: int, reader: Reader) -> str:
-    """Return the words of the message before a meeting."""
+def unhosted_words(hosts: Hosts, called: Sequence[int], reader: Reader) -> list[Text]:
+    """Return the words that call others an hour before a meeting that nobody hosts."""
+    named = {"name": hosts.meeting.group_name, "when": when(hosts.meeting, reader)}
+    return [
+        _("**{name}**, {when}: **nobody hosts it yet.** Can you?", **named),
+        _("If nobody can, please cancel it in time, so that nobody comes to an empty room."),
+        *([_("Called: {people}", people=Verbatim(" ".join(mention(user_id) for user_id in called)))] if called else []),
+    ]
+
+
+def not_found_words(meeting: MeetingView, reader: Reader) -> list[Text]:
+    """Return what somebody reads in private who asked for cover, an hour before, when nobody hosts."""
+    return [
+        _("**{name}**, {when}: nobody hosts it yet.", name=meeting.group_name, when=when(meeting, reader)),
+        _("I have asked again in the task thread. That you can't come is fine."),
+        _("If nobody can, somebody may cancel it: /meeting cancel. Then its members know in time."),
+    ]
+
+
+def soon_words(hosts: Hosts, on_duty: Sequence[int], called: Sequence[int], minutes: int, reader: Reader) -> str:
+    """Return the words of the message before a meeting; `on_duty` are its hosts whom it calls, `called` the others."""
     named = {"name": hosts.meeting.group_name}
     begins = n_("**{name}** begins in {n} minute.", "**{name}** begins in {n} minutes.", minutes, **named)
     lines = [begins if minutes > 0 else _("**{name}** begins now.", **named)]
     if hosts.user_ids:
         lines += [_("Hosts: {people}", people=names(hosts.user_ids))]
+        lines += [] if on_duty else [_("I can't call them: they are off duty. Can somebody look in?")]
     else:
-        lines += [_("**Nobody hosts it yet. Can you?**"), who_is_called(called)]
+        lines += [_("**Nobody hosts it yet. Can you?**")]
+    lines += [] if on_duty else [who_is_called(called)]
     return "\n".join(reader.say(line) for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import discord
@@ -13,7 +14,8 @@ from cogs._help import help_now_button
 from cogs._outbox import Post
 from cogs.meetings import _hosting_buttons as buttons
 from cogs.meetings import _hosting_cards as drawn
-from cogs.meetings._looks import is_seen
+from cogs.meetings._looks import is_seen, unfit
+from cogs.meetings._plan_buttons import AskCancelButton
 from peerbot import arrivals, board, cards, debriefs, handovers, hosting, meetings, members, reach, times
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -42,6 +44,8 @@ class HostingPosts:
         outbox.step(debriefs.RESTED, debriefs.rested)
         outbox.step(hosting.SAID_FOR, handovers.remembered)
         outbox.step(handovers.ANEW, handovers.ask_anew)
+        outbox.message("meetings.unhosted", self.render_unhosted)
+        outbox.letter("meetings.not_found", self.render_not_found, waits_for_morning=False)
         outbox.letter("meetings.hosts_anew", self.render_anew)
         outbox.message("meetings.cover", self.render_cover)
         outbox.effect("meetings.cover_draw", self.draw_cover)
@@ -135,6 +139,9 @@ class HostingPosts:
             hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
             called = [members.user_id(session, each) for each in await hosting.called(session, meeting, now=now)]
         called = await self._called(guild, called)
+        if hosts.user_ids and not any(one in hosts.user_ids for one in called):
+            gone = await unfit(self.bot, guild, hosts.user_ids)
+            hosts = replace(hosts, user_ids=tuple(one for one in hosts.user_ids if one not in gone))
         return hosts, guild, [one for one in called if one in hosts.user_ids], called
 
     async def render_soon(self, delivery: Delivery) -> Post | None:
@@ -145,13 +152,41 @@ class HostingPosts:
         hosts, guild, on_duty, called = found
         reader = Reader(guild.locale, guild.time_zone)
         left = round((hosts.meeting.starts_at - self.bot.clock.now()) / timedelta(minutes=1))
-        words = drawn.soon_words(hosts, called, left, reader)
+        words = drawn.soon_words(hosts, on_duty, called, left, reader)
         number = hosts.meeting.meeting_id
         row: list[ui.Item[ui.View]] = [buttons.SheetButton(number, reader), buttons.HereButton(number, reader)]
         row += [buttons.NeedCoverButton(number, reader)]
         if hosts.may_be_more:
             row += [buttons.CanHostButton(f"{number}.second", reader)]
-        return Post(words, row, mentions=_calling(on_duty if hosts.user_ids else called))
+        return Post(words, row, mentions=_calling(on_duty or called))
+
+    async def render_unhosted(self, delivery: Delivery) -> Post | None:
+        """Return the message that calls others, and the owner, an hour before a meeting that nobody hosts."""
+        found = await self._meeting(delivery)
+        server = self.bot.get_guild(delivery.guild_id)
+        if found is None or found[0].user_ids:
+            return None
+        hosts, guild, _on_duty, called = found
+        owner = [server.owner_id] if server is not None and server.owner_id else []
+        called = list(dict.fromkeys([*called, *owner]))
+        reader = Reader(guild.locale, guild.time_zone)
+        number = hosts.meeting.meeting_id
+        row: list[ui.Item[ui.View]] = [buttons.CanHostButton(f"{number}.{ASK}", reader)]
+        row += [AskCancelButton(number, reader)]
+        lines = drawn.unhosted_words(hosts, called, reader)
+        return Post("\n".join(map(reader.say, lines)), row, mentions=_calling(called))
+
+    async def render_not_found(self, delivery: Delivery) -> Post | None:
+        """Return the letter to somebody who asked for cover, which nobody has given yet."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            meeting = await hosting.still(session, delivery)
+            if guild is None or meeting is None or await hosting.hosting(session, meeting):
+                return None
+            view = await meetings.view(session, delivery.guild_id, meeting.meeting_id)
+            reader = await reach.reader_of(session, delivery)
+        lines = drawn.not_found_words(view, reader)
+        return Post("\n".join(map(reader.say, lines)), [help_now_button(guild.help_countries, reader)])
 
     async def render_call(self, delivery: Delivery) -> Post | None:
         """Return the message that calls others because nobody is there."""

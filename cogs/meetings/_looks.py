@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import discord
 from discord.ext import commands
 
 from cogs import _threads as threads
-from peerbot import arrivals
+from peerbot import arrivals, handovers
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -28,6 +29,7 @@ class Looks(commands.Cog):
         """Tell the outbox what each look does."""
         self.bot.outbox.effect("meetings.look_late", self.look_late)
         self.bot.outbox.effect("meetings.look_empty", self.look_empty)
+        self.bot.outbox.effect("meetings.look_hosts", self.look_hosts)
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
@@ -50,6 +52,20 @@ class Looks(commands.Cog):
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             for meeting_id in meeting_ids:
                 await arrivals.seen(session, guild_id, meeting_id, [member.id], now=now)
+
+    async def look_hosts(self, delivery: Delivery) -> Outcome:
+        """Look whether those who are to host a meeting soon still hold the role."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            user_ids = await handovers.hosts_ahead(session, delivery)
+        server = self.bot.get_guild(delivery.guild_id)
+        if guild is None or server is None or server.unavailable:
+            return threads.out_of_sight(self.bot, server) if guild is not None else NotNeeded()
+        # Whom Discord does not name may only not be in sight.
+        gone = await unfit(self.bot, guild, user_ids)
+        async with self.bot.db.begin(wait=BACKGROUND) as session:
+            called = await handovers.looked_ahead(session, delivery, gone, now=self.bot.clock.now())
+        return Sent() if called else NotNeeded()
 
     async def look_late(self, delivery: Delivery) -> Outcome:
         """Look whether a facilitator is there; call others if not."""
@@ -114,6 +130,13 @@ def is_seen(bot: PeerBot, guild_id: int, view: MeetingView) -> bool:
     """Return whether it can be seen who is at a meeting: it takes place in a voice channel, and behind no link."""
     server = bot.get_guild(guild_id)
     return server is not None and not view.link and voice_of(server, view) is not None
+
+
+async def unfit(bot: PeerBot, guild: Guild, user_ids: Sequence[int]) -> set[int]:
+    """Return those of some people who are in the server and may not host any more."""
+    server = bot.get_guild(guild.guild_id)
+    there = await threads.present(server, user_ids) if server is not None else []
+    return {member.id for member in there if not _may(member, guild)}
 
 
 def _may(member: discord.Member, guild: Guild) -> bool:

@@ -253,11 +253,37 @@ async def test_nobody_there_others_are_called_members_are_told_then_it_is_cancel
     await weekly.later(seconds=30)
     assert "A facilitator is there." in hosts_card(weekly)
     assert [post.labels for post in in_room(weekly, "It is time.")] == [["Open the room", "Help now"]]
-    told = [seen for seen in weekly.maya.inbox if "something has changed" in seen]
-    assert ["so it is off" in told[0], "this one is on after all" in told[1], len(told)] == [True, True, 2]
+    told = [seen for seen in weekly.maya.inbox if f"**{NAME}** is o" in seen]
+    assert ["No facilitator could come." in told[0], "is on" in told[1], len(told)] == [True, True, 2]
     await until(weekly, 19, 31)
     assert [post.labels for post in in_room(weekly, "It is time.")] == [["Help now"]]
     weekly.expected_mentions = ["Ana", "Ana, Joe"]
+
+
+async def test_who_is_off_duty_or_has_lost_the_role_is_announced_nowhere_and_others_are_called_in_time(
+    weekly: Stage,
+) -> None:
+    await weekly.new_group("Owls", by=weekly.joe)
+    await meets(weekly, "Owls", by=weekly.joe, hour=20)
+    desk = await weekly.ana.slash("/desk")
+    off = await weekly.ana.press(desk, "Off duty for a week")
+    assert f"You were to host: **{NAME}**" in off
+    await weekly.later(minutes=1, seconds=6)
+    (asks,) = in_thread(weekly, "Can you host?")
+    assert weekly.joe.pings[-1:] == [asks.message_id]
+    assert "Nobody hosts this meeting yet." in hosts_card(weekly)
+    assert in_room(weekly, "With") == []
+    weekly.guild.members[weekly.joe.user_id]["roles"].remove(str(weekly.facilitators["id"]))
+    await eve(weekly, 17, 30)
+    (call,) = in_thread(weekly, "nobody hosts it yet")
+    assert call.labels == ["I can host", "Cancel a meeting"]
+    await until(weekly, 18, 20)
+    assert len(in_thread(weekly, "Nobody hosts it yet. Can you?")) == 1
+    await until(weekly, 18, 35)
+    assert len(in_room(weekly, "No facilitator is here yet. I could not reach anybody yet.")) == 1
+    await until(weekly, 19, 30)
+    assert len(in_thread(weekly, "**Owls**")) == 1, "nobody hosts it since its only host has lost the role"
+    weekly.expected_mentions = ["Joe", "Olive", "Olive"]
 
 
 async def test_in_a_room_where_nobody_can_be_seen_hosts_are_asked_and_nothing_is_cancelled(weekly: Stage) -> None:
