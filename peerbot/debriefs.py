@@ -82,9 +82,8 @@ async def say(session: AsyncSession, actor: Actor, meeting_id: int, word: str, *
             group = await session.get_one(Group, meeting.group_id)
             await hosting.ask_cover(session, group, coming, me, now=now)
     if word == TALK and is_new:
-        await hosting.to_thread(
-            session, "meetings.talk", f"{meeting_id}:{me.member_id}", meeting, now=now, member_id=me.member_id
-        )
+        name = f"{meeting_id}:{me.member_id}:{_second(now)}"
+        await hosting.to_thread(session, "meetings.talk", name, meeting, now=now, member_id=me.member_id)
     return await _said(session, me, meeting)
 
 
@@ -93,6 +92,11 @@ async def take_back(session: AsyncSession, actor: Actor, meeting_id: int, word: 
     me, meeting = await _own(session, actor, meeting_id, now=now)
     mine = (Debrief.meeting_id == meeting_id, Debrief.member_id == me.member_id, Debrief.word == word)
     await session.execute(delete(Debrief).where(*mine))
+    if word == TALK:
+        await deliveries.plan(
+            session, "meetings.talk_back", f"{meeting_id}:{me.member_id}", guild_id=meeting.guild_id, now=now,
+            again=True, group_id=meeting.group_id, member_id=me.member_id, subject_id=meeting_id,
+        )  # fmt: skip
     if word == NEEDS_COVER:
         coming = await _next(session, me, meeting, now=now)
         if coming is not None:
@@ -107,12 +111,31 @@ async def wants_to_talk(session: AsyncSession, delivery: Delivery, *, now: datet
 
     Raises MeetingUnknown when they took it back.
     """
-    word = await session.get(Debrief, (delivery.subject_id or 0, delivery.member_id or 0, TALK))
     person = await session.get(Member, delivery.member_id or 0)
-    if word is None or person is None:
+    if person is None or not await _is_said(session, delivery):
         raise MeetingUnknown
     others = await duty.on_duty(session, delivery.group_id or 0, now=now)
     return person, [member for member in others if member.member_id != person.member_id]
+
+
+async def taken_back(session: AsyncSession, delivery: Delivery) -> list[Delivery]:
+    """Return the lines in the task thread that say that somebody wants to talk, who took that back."""
+    lines = select(Delivery).where(
+        Delivery.guild_id == delivery.guild_id, Delivery.kind == "meetings.talk",
+        Delivery.group_id == delivery.group_id, Delivery.subject_id == delivery.subject_id,
+        Delivery.member_id == delivery.member_id, Delivery.message_id.is_not(None),
+    )  # fmt: skip
+    return [line for line in await session.scalars(lines) if not await _is_said(session, line)]
+
+
+async def _is_said(session: AsyncSession, line: Delivery) -> bool:
+    """Return whether somebody still says that for which a line was planned, and has not said it anew since."""
+    word = await session.get(Debrief, (line.subject_id or 0, line.member_id or 0, TALK))
+    return word is not None and line.dedupe_key.endswith(f":{_second(word.at)}")
+
+
+def _second(at: datetime) -> int:
+    return int(at.timestamp())
 
 
 async def purge(session: AsyncSession, *, now: datetime) -> None:

@@ -121,9 +121,20 @@ async def test_who_wants_to_talk_is_named_to_the_others_on_duty_until_taken_back
         person, others = await debriefs.wants_to_talk(session, line, now=END)
         assert members.user_id(session, person) == FACILITATOR
         assert [members.user_id(session, each) for each in others] == [OTHER]
+        line.message_id = 7
+        await session.flush()
         await debriefs.take_back(session, actor(FACILITATOR), meeting.meeting_id, debriefs.TALK, now=END)
         with pytest.raises(MeetingUnknown):
             await debriefs.wants_to_talk(session, line, now=END)
+        (back,) = await planned(session, "meetings.talk_back")
+        assert await debriefs.taken_back(session, back) == [line]
+        later = END + timedelta(days=1)
+        await debriefs.say(session, actor(FACILITATOR), meeting.meeting_id, debriefs.TALK, now=later)
+        _old, new = await planned(session, "meetings.talk")
+        new.message_id = 8
+        await session.flush()
+        await debriefs.wants_to_talk(session, new, now=later)
+        assert await debriefs.taken_back(session, back) == [line], "said again, it stands there once"
 
 
 @pytest.mark.both_databases

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -55,6 +55,7 @@ class HostingPosts:
         for kind in ("left", "arrived", "on_way", "nobody", "on_again"):
             outbox.message(f"meetings.{kind}", self.render_room)
         outbox.message("meetings.talk", self.render_talk)
+        outbox.effect("meetings.talk_back", self.take_talk_back)
         outbox.letter("meetings.debrief", self.render_debrief)
         outbox.letter("meetings.load", self.render_load)
         self.bot.drawings["hosts"] = self.draw_hosts
@@ -116,17 +117,29 @@ class HostingPosts:
         return Sent()
 
     async def _edit(self, sent: Delivery, words: str, view: ui.View) -> None:
+        await self._wake(sent, lambda message: message.edit(content=words, view=view, allowed_mentions=NOBODY))
+
+    async def _wake(self, sent: Delivery, do: Callable[[discord.PartialMessage], Awaitable[object]]) -> None:
+        """Do something to a message that was sent, if it is there, in a thread that may sleep."""
         channel = self.bot.get_partial_messageable(sent.channel_id or 0, guild_id=sent.guild_id)
         message = channel.get_partial_message(sent.message_id or 0)
         try:
-            await message.edit(content=words, view=view, allowed_mentions=NOBODY)
+            await do(message)
         except discord.NotFound:
             return  # somebody deleted it
         except discord.HTTPException as problem:
             if problem.code != threads.THREAD_ARCHIVED:
                 raise
             await self.bot.http.edit_channel(message.channel.id, archived=False, reason=threads.REASON)
-            await message.edit(content=words, view=view, allowed_mentions=NOBODY)
+            await do(message)
+
+    async def take_talk_back(self, delivery: Delivery) -> Outcome:
+        """Delete the lines that say that somebody wants to talk, who took that back."""
+        async with self.bot.db.read(wait=BACKGROUND) as session:
+            lines = await debriefs.taken_back(session, delivery)
+        for line in lines:
+            await self._wake(line, lambda message: message.delete())
+        return Sent()
 
     async def _meeting(self, delivery: Delivery) -> tuple[Hosts, Guild, list[int], list[int]] | None:
         """Return the hosts of a meeting that is as it was, its server, its hosts on duty, and whom else to call."""

@@ -380,6 +380,9 @@ async def test_after_the_meeting_its_host_says_how_it_went(weekly: Stage) -> Non
     await weekly.world.settle()
     (line,) = in_thread(weekly, f"{weekly.ana.mention} would like to talk after")
     assert weekly.joe.pings[-1:] == [line.message_id]
+    told = await weekly.ana.press(told, "Take back: I want to talk")
+    await weekly.world.settle()
+    assert in_thread(weekly, "would like to talk") == []
     cover = await weekly.ana.press(told, "I need cover next time")
     assert "That is fine. You are off for" in cover
     assert "Taken back." in await weekly.ana.press(cover, "Take back: I need cover next time")
