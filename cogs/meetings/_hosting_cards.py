@@ -248,7 +248,7 @@ def answers_to(word: str, said: Said, reader: Reader) -> list[Text]:
     """Return what a host reads who has said a word of a meeting."""
     if word == NEEDS_COVER and said.next_at is not None:
         at = times.when(said.next_at, said.meeting.zone, reader)
-        return [_("That is fine. You are off for {when}. I ask the others.", when=at)]
+        return [_("That is fine. You are off for {when}. I ask for cover.", when=at)]
     if word == NEEDS_COVER:
         return [_("That is fine. I see no next meeting that you host, so there is nothing to cover.")]
     if word == TALK:

@@ -18,7 +18,7 @@ from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.playing import PATIENCE, Cast
 from peerbot.rehearsal.printing import Printer
 from peerbot.rehearsal.seen import Seen
-from peerbot.rehearsal.wire import PRIVATE_THREAD, Wire
+from peerbot.rehearsal.wire import PRIVATE_THREAD, VOICE, Wire
 
 GROUP, ROOM = "Tuesday meeting", "tuesday-meeting"
 TEST, CHANGED, FIRST = "This is a test.", "is off on", "It is your first time"
@@ -56,8 +56,11 @@ class Meetings:
         """A series over a change of clocks is planned in three words."""
         cast, paper = self.cast, self.paper
         paper.chapter("Ana plans meetings in three words")
-        paper.tell('[bold]Ana[/] types /meeting new, chooses her group, and writes "tuesdays 6:30 pm".')
-        echo = await cast.ana.slash("/meeting new", group=GROUP, when="tuesdays 6:30 pm")
+        paper.tell(
+            '[bold]Ana[/] types /meeting new, chooses her group and a voice channel, and writes "tuesdays 6:30 pm".'
+        )
+        voice = cast.guild.add_channel("tuesday-voice", VOICE)
+        echo = await cast.ana.slash("/meeting new", group=GROUP, when="tuesdays 6:30 pm", channel=voice)
         paper.show("Ana", echo)
         paper.tell(
             'Words in brackets name the clock that all go by. What stands before "for you" is each reader\'s own time; '
