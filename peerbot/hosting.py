@@ -22,6 +22,7 @@ from peerbot.meetings import MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Response
 from peerbot.rights import Actor, facilitates, guild_of, locked, require_facilitator
 from peerbot.series import AT_ONCE, UNDO
+from peerbot.successions import SAID_FOR
 from peerbot.text import _
 from peerbot.types import insert_into
 
@@ -30,7 +31,6 @@ WISH = 2
 """Facilitators that each meeting should have; NAMI's and DBSA's groups are led by two."""
 ASK, SECOND, LATE = "ask", "second", "late"
 """Why somebody offers to host: another asked for cover, two are the wish, or nobody is there."""
-SAID_FOR = "meetings.said_for"
 MOST_CALLED = 12
 """People whom one message calls."""
 LOOKED_AT = 200

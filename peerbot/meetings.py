@@ -27,6 +27,7 @@ from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Resp
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
 from peerbot.series import LONGEST_AHEAD, UNDO, cancelled, parse, planned_again, set_time, touch
+from peerbot.successions import STAYS_OFF
 from peerbot.text import _
 from peerbot.types import KEEPS_KEY, UTCDateTime, insert_into
 
@@ -323,8 +324,8 @@ async def coming(
     """Return the next meetings of a server's open groups that are not over, the soonest first."""
     ahead = _meetings(guild_id).where(
         Meeting.ends_at > now, Meeting.starts_at > now - LATELY, Meeting.state.in_(states), Group.state == "open",
-        # A day that was skipped in a series that has another time now is shown by that one.
-        or_(Meeting.state == "planned", Meeting.why != "skipped", Series.state == "active"),
+        # A day that was off in a series that has another time now is shown by that one.
+        or_(Meeting.state == "planned", Meeting.why.not_in(STAYS_OFF), Series.state == "active"),
     )  # fmt: skip
     if group_ids is not None:
         ahead = ahead.where(Meeting.group_id.in_(group_ids))

@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import cards
-from peerbot.clashes import require_free
+from peerbot import cards, successions
+from peerbot.clashes import Clash, at_once, require_free
 from peerbot.errors import MeetingUnknown, NotValid
 from peerbot.making import LOCAL
-from peerbot.models import Delivery, Facilitator, Group, Guild, Meeting, Series
-from peerbot.recurrence import Occurrence, Rule, clock_change_between, instant, kind_of, occurrences
+from peerbot.models import Break, Delivery, Group, Guild, Meeting, Series
+from peerbot.recurrence import Occurrence, Rule, clock_change_between, kind_of, occurrences
 from peerbot.rights import Actor, guild_of, locked_for, seen_by
 from peerbot.series import (
     AHEAD,
@@ -28,7 +28,6 @@ from peerbot.series import (
     all_planned_again,
     end_series,
     future,
-    known,
     look_daily,
     make,
     parse,
@@ -40,14 +39,13 @@ from peerbot.series import (
     touch_all,
     tz_version,
 )
+from peerbot.successions import breaks_of, day_of, midnight
 from peerbot.text import _, clean
 from peerbot.types import KEEPS_KEY
 
-MOST_CLASHES = 3
 LENGTHS = (15, 240)
 LONGEST = {"topic": 60, "link": 300}
 LONGEST_SKIP = timedelta(days=370)
-LONGEST_MEETING = timedelta(hours=8)
 YEARS = (1971, 9000)
 """Years in which every zone has every wall time."""
 LINK = re.compile(
@@ -95,15 +93,6 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Clash:
-    """Another meeting at the same time: of the same group, or of a facilitator of it."""
-
-    group_name: str
-    starts_at: datetime
-    same_group: bool
-
-
-@dataclass(frozen=True)
 class Preview:
     """What a plan would come to, for a facilitator to confirm. `wall` is "plain", "gap" or "fold" (recurrence.kind_of).
 
@@ -133,7 +122,11 @@ async def look(session: AsyncSession, actor: Actor, plan: Plan, *, now: datetime
         next=tuple(coming),
         wall=kind_of(coming[0].local, zone),
         change_at=next(changes, None),
-        clashes=tuple(await _clashes(session, group, plan, coming, instead_of)),
+        clashes=tuple(
+            await at_once(
+                session, group, plan.rule, plan.first, minutes=plan.minutes, zone=zone, instead_of=instead_of, now=now
+            )
+        ),
     )
 
 
@@ -169,9 +162,9 @@ async def change(
 ) -> Series:
     """Change all coming meetings of a series; return the series that holds them, a new one where the time changes.
 
-    What was answered to a time that is no longer true is not carried over; days that are skipped stay so. With another
-    place answers are kept, and people are told; of another length or topic nobody is told. `version` is of the series
-    that the actor has seen. Raises like `look`, or MeetingUnknown, or NotValid when somebody else changed it.
+    Days that are off stay so, and what was answered to a time at which the new one meets too holds (successions). With
+    another place answers are kept, and people are told; of another length or topic nobody is told. `version` is of the
+    series that the actor has seen. Raises like `look`, or MeetingUnknown, or NotValid when somebody else changed it.
     """
     series, group = await locked_series(session, actor, series_id)
     if plan.group_id != series.group_id:
@@ -183,10 +176,10 @@ async def change(
         raise NotValid(_("Somebody changed these meetings meanwhile. I changed nothing. /meeting list shows them."))
     await _follow_zone(session, series, now=now)
     if not keeps_time(series, plan, now):
-        off = {_day_of(each): each for each in await future(session, series, now, state="cancelled") if _is_skip(each)}
+        off = await successions.off_days(session, series, now=now)
         await end_series(session, series, now=now, why="ended")
         made = await _store(session, group, plan, now=now)
-        await _skip_again(session, made, off, now=now)
+        await successions.succeed(session, series, made, off, now=now)
         return made
     ends_otherwise, was = series.rule != plan.rule.text(), place_of(series)
     series.rule = plan.rule.text()
@@ -264,25 +257,6 @@ async def _ending(
     return after, [each for each in off if each.why == "ended" and parse(each.original_local).date() <= last]
 
 
-async def _skip_again(session: AsyncSession, series: Series, off: dict[date, Meeting], *, now: datetime) -> None:
-    """Let days that were skipped be skipped in the series that comes instead; who was told of it is told no more."""
-    if not off:
-        return
-    await make(session, [series], until=_midnight(max(off) + timedelta(days=1), series.zone), now=now)
-    again = [each for each in await future(session, series, now) if _day_of(each) in off]
-    for meeting in again:
-        meeting.told = "cancelled" if known(off[_day_of(meeting)]) == "cancelled" else ""
-    await all_cancelled(session, again, "skipped", now=now)
-
-
-def _is_skip(meeting: Meeting) -> bool:
-    return meeting.why == "skipped"
-
-
-def _day_of(meeting: Meeting) -> date:
-    return parse(meeting.moved_local or meeting.original_local).date()
-
-
 async def _follow_zone(session: AsyncSession, series: Series, *, now: datetime) -> None:
     """Work a series out in the zone that its server has by now, if that was not done yet."""
     zone = (await guild_of(session, series.guild_id)).time_zone
@@ -295,7 +269,8 @@ async def skip(
 ) -> list[Meeting]:
     """Cancel all meetings from one local date to another (holidays), also those that are not made yet; return them.
 
-    Raises NotAllowed, MeetingUnknown, or NotValid for a range that is turned round, too long, or holds no meeting.
+    Twice is once. Raises NotAllowed, MeetingUnknown, or NotValid for a range that is turned round, too long, or holds
+    no meeting.
     """
     series, _group = await locked_series(session, actor, series_id)
     if last < first or last - first > LONGEST_SKIP:
@@ -305,11 +280,17 @@ async def skip(
     await _follow_zone(session, series, now=now)
     if last >= now.date():
         # Some days further, so that people can be told when the group meets after that.
-        until = _midnight(last + timedelta(days=1), series.zone) + AHEAD
+        until = midnight(last + timedelta(days=1), series.zone) + AHEAD
         await make(session, [series], until=until, now=now)
-    skipped = [meeting for meeting in await future(session, series, now) if first <= _day_of(meeting) <= last]
+    skipped = [meeting for meeting in await future(session, series, now) if first <= day_of(meeting) <= last]
+    same = Break(series_id=series.series_id, first_day=first, last_day=last)
+    stands = await _breaks(session, same)
+    if not skipped and stands:
+        return [each for each in await future(session, series, now, state="cancelled") if _is_in(each, first, last)]
     if not skipped:
         raise NotValid(_("There is no meeting in these days. Nothing was changed."))
+    if not stands:
+        session.add(same)
     await all_cancelled(session, skipped, "skipped", now=now)
     return skipped
 
@@ -317,16 +298,41 @@ async def skip(
 async def unskip(
     session: AsyncSession, actor: Actor, series_id: int, first: date, last: date, *, now: datetime
 ) -> list[Meeting]:
-    """Take a skip back, as far as its meetings still lie ahead; return them.
+    """Take a skip back, as far as its meetings still lie ahead and are in no other one; return them.
 
     Raises NotAllowed, MeetingUnknown, or NotValid when the group has another meeting at the time of one by now.
     """
     series, _group = await locked_series(session, actor, series_id)
     off = await future(session, series, now, state="cancelled")
-    back = [meeting for meeting in off if _is_skip(meeting) and first <= _day_of(meeting) <= last]
+    taken = await _breaks(session, Break(series_id=series_id, first_day=first, last_day=last))
+    others = [each for each in await breaks_of(session, series, now) if each not in taken]
+    inside = [each for each in others if first <= each.first_day and each.last_day <= last]
+    for each in taken or inside:
+        await session.delete(each)
+    rest = others if taken else [each for each in others if each not in inside]
+    back = [
+        meeting
+        for meeting in off
+        if _is_in(meeting, first, last) and not any(_is_in(meeting, each.first_day, each.last_day) for each in rest)
+    ]
+    for elsewhere in await future(session, series, now):
+        if elsewhere.why == "skipped" and first <= parse(elsewhere.original_local).date() <= last:
+            elsewhere.why = None
     await all_planned_again(session, back, now=now)
     await require_free(session, back)
     return back
+
+
+async def _breaks(session: AsyncSession, like: Break) -> Sequence[Break]:
+    """Return the breaks of a series that have the same days."""
+    same = select(Break).where(
+        Break.series_id == like.series_id, Break.first_day == like.first_day, Break.last_day == like.last_day
+    )
+    return (await session.scalars(same)).all()
+
+
+def _is_in(meeting: Meeting, first: date, last: date) -> bool:
+    return meeting.why == "skipped" and first <= day_of(meeting) <= last
 
 
 async def end(session: AsyncSession, actor: Actor, series_id: int, *, now: datetime) -> Series:
@@ -428,33 +434,3 @@ def _coming(plan: Plan, zone: str, now: datetime, many: int) -> list[Occurrence]
     if coming[0].at > now + LONGEST_AHEAD:
         raise NotValid(_("That is more than two years away. Please choose an earlier day."))
     return coming
-
-
-async def _clashes(
-    session: AsyncSession, group: Group, plan: Plan, coming: Sequence[Occurrence], instead_of: int
-) -> list[Clash]:
-    """Return meetings at the time of a plan's next ones: of the same group, or of others with the same facilitator."""
-    ours = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)
-    shared = select(Facilitator.group_id).where(Facilitator.member_id.in_(ours))
-    length = timedelta(minutes=plan.minutes)
-    overlaps = or_(*(and_(Meeting.starts_at < each.at + length, Meeting.ends_at > each.at) for each in coming))
-    found = (
-        select(Group.name, Group.group_id, Meeting.starts_at)
-        .join(Group, Group.group_id == Meeting.group_id)
-        .where(
-            Meeting.guild_id == group.guild_id,
-            Meeting.starts_at > coming[0].at - LONGEST_MEETING,
-            Meeting.state == "planned",
-            Meeting.series_id != instead_of,
-            overlaps,
-            or_(Meeting.group_id == group.group_id, Meeting.group_id.in_(shared)),
-        )
-        .order_by(Meeting.starts_at)
-        .limit(MOST_CLASHES)
-    )
-    rows = await session.execute(found)
-    return [Clash(name, starts_at, group_id == group.group_id) for name, group_id, starts_at in rows]
-
-
-def _midnight(day: date, zone: str) -> datetime:
-    return instant(datetime.combine(day, time()), zone)

@@ -129,5 +129,6 @@ async def test_one_meeting_that_is_taken_back_does_not_come_upon_another(db: Dat
     async with db.begin() as session:
         evening = datetime(2026, 3, 3, 21)
         await meetings.move(session, by, first.meeting_id, evening, now=NOW)
+        assert (await meetings.undo(session, by, first.meeting_id, now=NOW)).state == "cancelled", "as it was"
         with pytest.raises(NotValid):
             await meetings.undo(session, by, first.meeting_id, now=NOW)

@@ -284,8 +284,8 @@ async def test_meetings_at_once_are_pointed_out(db: Database, guild: Guild) -> N
         at_seven = plan(made.group_id, first=datetime(2026, 3, 3, 19))
         seen = await timetables.look(session, facilitator(), at_seven, now=NOW)
         assert [(each.same_group, each.starts_at) for each in seen.clashes] == [
-            (True, datetime(2026, 3, day, 17, 30, tzinfo=UTC)) for day in (3, 10)
-        ]
+            (True, datetime(2026, 3, 3, 17, 30, tzinfo=UTC))
+        ], "the first of each series"
         instead = await timetables.look(session, facilitator(), at_seven, now=NOW, instead_of=made.series_id)
         assert instead.clashes == ()
         after = plan(made.group_id, first=datetime(2026, 3, 3, 19, 30))

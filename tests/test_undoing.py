@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_group, seat
@@ -10,10 +11,11 @@ from passing import Passing
 from sqlalchemy import select
 from test_news import DAY, HOUR, MINUTE, NOW, THURSDAY, Tuesdays, plan, said, who
 
-from peerbot import meetings, news, notices, reminders, timetables
+from peerbot import hosting, meetings, news, notices, reminders, timetables
 from peerbot.database import Database
 from peerbot.errors import NotValid
 from peerbot.models import Delivery, Guild, Meeting
+from peerbot.recurrence import Rule
 
 FIRST = datetime(2026, 3, 3, 17, 30, tzinfo=UTC)
 
@@ -157,3 +159,92 @@ async def test_a_move_in_the_last_seconds_is_undone_after_them(tuesdays: Tuesday
     await tuesdays.passing.until(FIRST + timedelta(seconds=20))
     back = await tuesdays.do(meetings.undo, tuesdays.ids[0], rev=moved.rev)
     assert (back.state, back.starts_at) == ("planned", FIRST)
+
+
+WEDNESDAYS = Rule("weekly", weekdays=(2,))
+
+
+async def days(tuesdays: Tuesdays, series_id: int | None = None) -> list[str]:
+    """Return the days of a series that are off, with why and what members know of them."""
+    async with tuesdays.db.read() as session:
+        which = Meeting.series_id == (series_id or tuesdays.series.series_id)
+        found = (await session.scalars(select(Meeting).where(which).order_by(Meeting.starts_at))).all()
+        return [
+            f"{each.original_local[5:10]} {each.why} {each.told}".strip() for each in found if each.state != "planned"
+        ]
+
+
+@pytest.mark.both_databases
+async def test_a_day_that_is_off_stays_off_at_another_time_of_it(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(meetings.cancel, tuesdays.ids[0])
+    await tuesdays.told()
+    later = plan(tuesdays.group.group_id, first=datetime(2026, 3, 3, 19))
+    made = await tuesdays.do(timetables.change, tuesdays.series.series_id, later)
+    assert await days(tuesdays, made.series_id) == ["03-03 one cancelled"]
+    assert all(each.what.goes_on.local.day == 10 for each in await tuesdays.told())
+    async with tuesdays.db.read() as session:
+        mine = await notices.mine(session, GUILD, MAYA, now=tuesdays.passing.now)
+    assert [each.local.day for each, _answer in mine].count(3) == 1, "shown once"
+
+
+@pytest.mark.both_databases
+async def test_a_break_holds_for_another_weekday_and_two_that_overlap_are_taken_back_one_by_one(
+    tuesdays: Tuesdays,
+) -> None:
+    series_id = tuesdays.series.series_id
+    first, second = (date(2026, 3, 3), date(2026, 3, 12)), (date(2026, 3, 10), date(2026, 3, 18))
+    await tuesdays.do(timetables.skip, series_id, *first)
+    assert len(await tuesdays.do(timetables.skip, series_id, *first)) == 2, "twice is once"
+    await tuesdays.do(timetables.skip, series_id, *second)
+    assert [day[:5] for day in await days(tuesdays)] == ["03-03", "03-10", "03-17"]
+    back = await tuesdays.do(timetables.unskip, series_id, *second)
+    assert [each.original_local[5:10] for each in back] == ["03-17"]
+    assert await tuesdays.do(timetables.unskip, series_id, *second) == []
+    wednesdays = plan(tuesdays.group.group_id, first=datetime(2026, 3, 4, 18, 30), rule=WEDNESDAYS)
+    made = await tuesdays.do(timetables.change, series_id, wednesdays)
+    assert await days(tuesdays, made.series_id) == ["03-04 skipped cancelled", "03-11 skipped cancelled"]
+    await tuesdays.do(timetables.unskip, made.series_id, *first)
+    assert await days(tuesdays, made.series_id) == []
+
+
+async def test_a_meeting_that_was_moved_out_of_a_break_that_is_taken_back_is_on_when_it_moves_back(
+    tuesdays: Tuesdays,
+) -> None:
+    days = (date(2026, 3, 3), date(2026, 3, 3))
+    await tuesdays.do(timetables.skip, tuesdays.series.series_id, *days)
+    await tuesdays.do(meetings.move, tuesdays.ids[0], THURSDAY)
+    await tuesdays.do(timetables.unskip, tuesdays.series.series_id, *days)
+    assert (await tuesdays.do(meetings.undo, tuesdays.ids[0])).state == "planned"
+
+
+@pytest.mark.both_databases
+async def test_what_was_said_to_a_moment_holds_when_another_series_meets_then_too(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(meetings.respond, tuesdays.ids[0], "cant", by=actor(MAYA))
+    await tuesdays.do(meetings.respond, tuesdays.ids[0], "going", by=actor(LEO))
+    await tuesdays.do(hosting.need_cover, tuesdays.ids[0])
+    twice = plan(tuesdays.group.group_id, rule=Rule("weekly", weekdays=(1, 3)))
+    made = await tuesdays.do(timetables.change, tuesdays.series.series_id, twice)
+    assert made.series_id != tuesdays.series.series_id
+    async with tuesdays.db.read() as session:
+        seen = (await meetings.coming(session, GUILD, now=NOW))[0]
+        assert (seen.series_id, seen.starts_at, seen.going, seen.cant) == (made.series_id, FIRST, 1, 1)
+        assert (await hosting.hosts_of(session, GUILD, seen.meeting_id)).wanted
+    assert await reminded(tuesdays.passing, FIRST) == [LEO]
+
+
+@pytest.mark.both_databases
+async def test_meetings_at_once_are_pointed_out_long_before_they_are_made(tuesdays: Tuesdays) -> None:
+    async def clashes(**when: Any) -> list[datetime]:
+        seen = await tuesdays.do(timetables.look, plan(tuesdays.group.group_id, **when))
+        return [each.starts_at for each in seen.clashes]
+
+    far = datetime(2026, 4, 28, 18, 45)
+    assert await clashes(first=far, rule=Rule("once")) == [datetime(2026, 4, 28, 16, 30, tzinfo=UTC)]
+    fortnightly = Rule("weekly", 2, weekdays=(1,))
+    assert await clashes(first=far, rule=fortnightly) == [datetime(2026, 4, 28, 16, 30, tzinfo=UTC)]
+    assert await clashes(first=far + timedelta(hours=1), rule=fortnightly) == []
+    await tuesdays.do(timetables.skip, tuesdays.series.series_id, date(2026, 4, 28), date(2026, 4, 28))
+    assert await clashes(first=far, rule=Rule("once")) == [], "that one is off"
+    await tuesdays.do(meetings.move, tuesdays.ids[0], datetime(2026, 4, 29, 19))
+    assert await clashes(first=datetime(2026, 3, 3, 18), rule=Rule("once")) == []
+    assert len(await clashes(first=datetime(2026, 4, 29, 19), rule=Rule("once"))) == 1
