@@ -268,6 +268,7 @@ async def test_who_is_off_duty_or_has_lost_the_role_is_announced_nowhere_and_oth
     desk = await weekly.ana.slash("/desk")
     off = await weekly.ana.press(desk, "Off duty for a week")
     assert f"You were to host: **{NAME}**" in off
+    await weekly.world.settle()
     await weekly.later(minutes=1, seconds=6)
     (asks,) = in_thread(weekly, "Can you host?")
     assert weekly.joe.pings[-1:] == [asks.message_id]

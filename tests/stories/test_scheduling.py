@@ -93,7 +93,7 @@ async def test_plain_words_are_shown_confirmed_and_kept_once(stage: Stage) -> No
         "First: Tuesday, March 9, 6:30 pm (New York) · <t:1804635000:F> for you, <t:1804635000:R>",
         "Then: Tuesday, March 16; Tuesday, March 23",
         "Clocks change on Sunday, March 14. The meeting stays at 6:30 pm (New York).",
-        "Where: in the group's room",
+        "Where: in the group's room. Only in a voice channel can I see if a facilitator comes.",
         "Nothing is kept yet. Is this right?",
     ]
     assert card.ephemeral
