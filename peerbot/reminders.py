@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, delete, exists, func, literal, literal_column, or_, select, union, update
+from sqlalchemy import ColumnElement, delete, exists, func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -27,9 +27,8 @@ from peerbot.meetings import CANT, MeetingView, Scene
 from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership, Response
 from peerbot.quiet import after_quiet, before_quiet
 from peerbot.rights import Actor
-from peerbot.series import KEEP, UNDO
+from peerbot.series import UNDO
 from peerbot.text import _
-from peerbot.types import UTCDateTime
 
 REMINDER, START = "meetings.reminder", "meetings.start"
 DAY, HOUR, TEN = 1440, 60, 10
@@ -54,7 +53,7 @@ UNIX_MINUTE = 60
 
 @dataclass(frozen=True)
 class Reminder:
-    """What a reminder says. `is_first`: no meeting of the group was held since the reader joined it.
+    """What a reminder says. `is_first`: no meeting of the group began since the reader joined it.
 
     `says_new`: the reader lets facilitators see that.
     """
@@ -347,10 +346,11 @@ async def _seat(session: AsyncSession, group_id: int, member_id: int) -> Members
 
 
 def _held_since(joined_at: Any, group_id: int, before: datetime) -> ColumnElement[bool]:
-    """Return whether a meeting of a group was held between somebody's joining and another meeting.
+    """Return whether a meeting of a group began between somebody's joining and another meeting.
 
-    Whoever joined longer ago than meetings are kept is taken to have been at one.
+    The last one that was held is kept for as long as the group is open (remains.purge), so this holds for years.
     """
     held = aliased(Meeting)
-    since = (held.group_id == group_id, held.state == "over", held.ends_at > joined_at, held.starts_at < before)
-    return or_(exists().where(*since), literal(before - KEEP, UTCDateTime()) > joined_at)
+    return exists().where(
+        held.group_id == group_id, held.state != "cancelled", held.starts_at >= joined_at, held.starts_at < before
+    )

@@ -22,26 +22,21 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     Row,
-    String,
     and_,
     bindparam,
-    cast,
-    delete,
     exists,
-    func,
-    literal,
     literal_column,
     or_,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries, many
 from peerbot.deliveries import Priority
 from peerbot.making import AHEAD, LOOK, TURN, make, mirror, parse
-from peerbot.models import Card, Delivery, Group, Meeting, Series
+from peerbot.models import Delivery, Group, Meeting, Series
 from peerbot.recurrence import Rule, instant, occurrences
+from peerbot.remains import PURGED, purge
 from peerbot.rights import guild_of
 from peerbot.types import KEEPS_KEY
 
@@ -53,12 +48,6 @@ UNDO = timedelta(minutes=1)
 AT_ONCE = timedelta(minutes=30)
 """So close to a meeting, people are told at once."""
 LONGEST_AHEAD = timedelta(days=730)
-KEEP = timedelta(days=30)
-"""How long a meeting stays after its end, with what belongs to it."""
-KEEP_CARD = timedelta(days=2)
-"""How long the card of a meeting that is over is still looked after."""
-PURGED = 200
-"""Meetings that are deleted in one transaction."""
 WAS = "was %y%m%dT%H%M"
 """What `told` says of a meeting whose instant has changed while its wall time did not: when it was."""
 PLACE = "@"
@@ -404,35 +393,6 @@ async def place_gone(session: AsyncSession, guild_id: int, channel_id: int, *, n
     if shown:
         await cards.mark(session, guild_id, *shown, now=now)
         await mirror(session, guild_id, theirs, now=now)
-
-
-async def purge(session: AsyncSession, guild_id: int, *, now: datetime, limit: int = PURGED) -> int:
-    """Delete some meetings of a server that ended a month ago, with answers and debriefs; return how many.
-
-    Cards of meetings that are over stay where they were posted, and are looked after no more.
-    """
-    ended = (Meeting.guild_id == guild_id, Meeting.ends_at < now - KEEP_CARD)
-    unseen = select(literal("meeting:") + cast(Meeting.meeting_id, String)).where(*ended)
-    silent = {"synchronize_session": False}
-    await session.execute(
-        delete(Card).where(Card.guild_id == guild_id, Card.subject.in_(unseen)), execution_options=silent
-    )
-    # By the start, which has an index; the longest meeting lasts hours.
-    old = (Meeting.guild_id == guild_id, Meeting.starts_at < now - KEEP, Meeting.ends_at < now - KEEP)
-    some = select(Meeting.meeting_id).where(*old).order_by(Meeting.starts_at, Meeting.meeting_id).limit(limit)
-    # A calendar takes a series for older than it was when its number of changes falls.
-    changes = select(func.sum(Meeting.rev - 1)).where(
-        Meeting.series_id == Series.series_id, Meeting.meeting_id.in_(some), Meeting.rev > 1
-    )
-    changed = select(Meeting.series_id).where(Meeting.meeting_id.in_(some), Meeting.rev > 1)
-    kept = update(Series).where(Series.guild_id == guild_id, Series.series_id.in_(changed))
-    await session.execute(kept.values(version=Series.version + changes.scalar_subquery()), execution_options=silent)
-    gone = delete(Meeting).where(Meeting.meeting_id.in_(some)).returning(Meeting.meeting_id)
-    deleted = len((await session.scalars(gone, execution_options=silent)).all())
-    empty = (Series.guild_id == guild_id, Series.state == "ended")
-    nothing_left = ~exists().where(Meeting.series_id == Series.series_id)
-    await session.execute(delete(Series).where(*empty, nothing_left), execution_options=silent)
-    return deleted
 
 
 @cache

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from sqlalchemy import select
 
-from peerbot import calendars, meetings, series, timetables
+from peerbot import calendars, meetings, remains, series, timetables
 from peerbot.calendars import OURS, Repeating
 from peerbot.database import Database
 from peerbot.errors import MeetingUnknown, NotMember, NotValid
@@ -157,10 +157,10 @@ async def test_a_sequence_never_falls_when_old_meetings_are_deleted(db: Database
     group = await tuesdays(db)
     async with db.begin() as session:
         await meetings.cancel(session, facilitator(), await meeting_on(db, "2026-03-03T18:30"), now=NOW)
-    now = NOW + series.KEEP + timedelta(days=3)
+    now = NOW + remains.KEEP + timedelta(days=3)
     before = events(await file_of(db, group, now=now))[0]["sequence"]
     async with db.begin() as session:
-        assert await series.purge(session, GUILD, now=now)
+        assert await remains.purge(session, GUILD, now=now)
     assert events(await file_of(db, group, now=now))[0]["sequence"] == before
 
 

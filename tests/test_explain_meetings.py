@@ -10,7 +10,7 @@ from sqlalchemy import text
 from test_explain import explain, statements
 from timetabling import NOW, tuesdays
 
-from peerbot import meetings, series
+from peerbot import meetings, remains, series
 from peerbot.database import Database
 from peerbot.models import Group, Guild
 
@@ -73,7 +73,7 @@ async def test_no_look_at_meetings_reads_those_of_others(db: Database, guild: Gu
         await meetings.respond(session, actor(), first, meetings.GOING, now=NOW)
         await series.materialise(session, now=NOW)
         await series.materialise(session, now=NOW, guild_id=GUILD)
-        await series.purge(session, GUILD, now=NOW)
+        await remains.purge(session, GUILD, now=NOW)
     looks = [(sql, given) for sql, given in seen if re.search(r"\b(meetings|series)\b", sql)]
     assert len(looks) >= 10
     for statement, parameters in looks:

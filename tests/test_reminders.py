@@ -16,10 +16,10 @@ from passing import Passing
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import groups, meetings, members, reach, reminders, series, timetables
+from peerbot import groups, meetings, members, reach, remains, reminders, series, timetables
 from peerbot.database import Database
 from peerbot.errors import NotKnown, NotMember, NotValid
-from peerbot.models import Delivery, Group, Guild, Meeting, Member
+from peerbot.models import Delivery, Group, Guild, Meeting, Member, Membership
 from peerbot.quiet import after_quiet
 from peerbot.recurrence import Rule
 from peerbot.reminders import DAY, HOUR, TEN
@@ -387,6 +387,32 @@ async def test_the_first_meeting_is_the_first_that_is_held_after_joining(db: Dat
         assert await reminders.newcomers(session, two.meeting) == []
         await reminders.say_new(session, actor(), group.group_id, on=False)
         assert await reminders.newcomers(session, one.meeting) == []
+
+
+@pytest.mark.parametrize(
+    ("joined", "held", "new"),
+    [(40, None, 1), (400, None, 1), (40, 41, 1), (40, 40, 0), (40, 35, 0), (90, 75, 0), (20, 10, 0)],
+    ids=["a monthly group", "a year of rest", "held before", "at that moment", "since", "long ago", "lately"],
+)
+async def test_it_is_the_first_time_as_long_as_none_has_begun_since_joining(
+    db: Database, guild: Guild, joined: int, held: int | None, new: int
+) -> None:
+    async with db.begin() as session:
+        made = await make_group(session, now=NOW)
+        await seat(session, made, MAYA, now=STARTS - joined * DAYS)
+        await session.execute(update(Membership).values(says_new=True))
+    if held is not None:
+        at = STARTS - held * DAYS
+        old = await meet(db, made, at, now=at - DAYS)
+        async with db.begin() as session:
+            await session.execute(update(Meeting).where(Meeting.meeting_id == old).values(state="over"))
+            await remains.purge(session, GUILD, now=NOW)
+    off = await meet(db, made, STARTS - (joined - 1) * DAYS, now=STARTS - (joined + 1) * DAYS)
+    meeting_id = await meet(db, made)
+    async with db.begin() as session:
+        await session.execute(update(Meeting).where(Meeting.meeting_id == off).values(state="cancelled"))
+        found = await reminders.newcomers(session, await session.get_one(Meeting, meeting_id))
+        assert len(found) == new
 
 
 # the start

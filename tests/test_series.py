@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due
 from timetabling import plan as tuesdays
 
-from peerbot import agenda, cards, deliveries, making, meetings, members, series, setup, timetables
+from peerbot import agenda, cards, deliveries, groups, making, meetings, members, remains, series, setup, timetables
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database, connect
@@ -243,7 +243,7 @@ async def test_what_has_no_more_meetings_ends_by_itself(db: Database, guild: Gui
 
 
 @pytest.mark.both_databases
-async def test_a_month_after_its_end_nothing_of_a_meeting_is_left(db: Database, guild: Guild) -> None:
+async def test_a_month_after_its_end_no_more_is_left_than_that_a_group_has_met(db: Database, guild: Guild) -> None:
     async with db.begin() as session:
         made = await timetabling.tuesdays(session, rule=Rule("once"))
         (meeting,) = await meetings_of(session)
@@ -258,11 +258,21 @@ async def test_a_month_after_its_end_nothing_of_a_meeting_is_left(db: Database, 
             await series.look_again(session, GUILD, now=end + timedelta(days=days))
         await run_due(db, end + timedelta(days=days), series.EXTEND)
         async with db.read() as session:
-            for table in (Meeting, Response, Host, Debrief):
+            for table in (Response, Host, Debrief):
                 assert len((await session.scalars(select(table))).all()) == left, (table, days)
+            assert len(await meetings_of(session)) == 1, "by it, it is known for whom the next one is the first"
             assert not (await session.scalars(select(Card).where(Card.subject.startswith("meeting:")))).all()
-    async with db.read() as session:
+    end += timedelta(days=40)
+    async with db.begin() as session:
+        again = timetabling.plan(made.group_id, first=end.replace(tzinfo=None), rule=Rule("once"))
+        newer = await timetables.create(session, facilitator(), again, now=end - timedelta(hours=3))
+        (meeting,) = await meetings_of(session, series_id=newer.series_id)
+        await session.execute(update(Meeting).where(Meeting.meeting_id == meeting.meeting_id).values(state="over"))
+        assert await remains.purge(session, GUILD, now=end) == 1
         assert await session.get(Series, made.series_id) is None, "nor of its series"
+        await groups.close(session, facilitator(), made.group_id, now=end)
+        assert await remains.purge(session, GUILD, now=end + timedelta(days=40)) == 1
+        assert await meetings_of(session) == [], "nor of a group that has closed"
 
 
 @pytest.mark.both_databases
