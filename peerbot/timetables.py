@@ -191,7 +191,9 @@ async def change(
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
     await touch_all(session, ahead, now=now)
     await placed(session, series, was, now=now)
-    await _redraw_begun(session, series, now=now)
+    # Also of one that has begun: people may be waiting at the old place.
+    shown = [cards.of_meeting(meeting.meeting_id) for meeting in await to_come(session, series, now)]
+    await cards.mark(session, series.guild_id, *shown, now=now)
     for meeting in await future(session, series, now, state="cancelled"):
         meeting.ends_at = meeting.starts_at + timedelta(minutes=plan.minutes)
     if ends_otherwise:
@@ -211,19 +213,6 @@ async def concerned(session: AsyncSession, series: Series, group: Group, plan: P
         return []
     off, on = await _ending(session, series, plan.rule.until, now)
     return off + on
-
-
-async def _redraw_begun(session: AsyncSession, series: Series, *, now: datetime) -> None:
-    """Have the card of a meeting that goes on show the new place: people may be waiting at the old one."""
-    begun = select(Meeting.meeting_id).where(
-        Meeting.series_id == series.series_id,
-        Meeting.state == "planned",
-        Meeting.starts_at <= now,
-        Meeting.ends_at > now,
-    )
-    shown = [cards.of_meeting(meeting_id) for meeting_id in await session.scalars(begun)]
-    if shown:
-        await cards.mark(session, series.guild_id, *shown, now=now)
 
 
 def keeps_time(series: Series, plan: Plan, now: datetime) -> bool:
