@@ -182,7 +182,7 @@ async def test_when_a_channel_is_deleted_people_are_told_that_they_meet_in_their
     [
         ({"channel_id": CHANNEL}, 2, False),
         ({"minutes": "90", "topic": "Sleep"}, 0, False),
-        ({"first": THURSDAY, "rule": Rule("weekly", weekdays=(3,))}, 2, False),
+        ({"first": THURSDAY, "rule": Rule("weekly", weekdays=(3,))}, 3, False),
         ({"rule": Rule("weekly", weekdays=(1,), until=date(2026, 3, 9))}, 2, False),
         ({"rule": Rule("weekly", weekdays=(1,), until=date(2026, 12, 9))}, 0, False),
         ({"first": datetime(2026, 3, 10, 18, 30), "channel_id": CHANNEL}, 2, True),
