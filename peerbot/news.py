@@ -160,7 +160,8 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     about = _about(series, changed)
     first_at = min((min(each.starts_at, _told_at(each, series.zone)) for each in changed), default=now)
     last_at = max((max(each.ends_at, _told_at(each, series.zone)) for each in changed), default=now)
-    unconcerned = await _unconcerned(session, changed, series.zone)
+    goes_on = series.state == "ended" and await _goes_on(session, series)
+    unconcerned = set[int]() if goes_on else await _unconcerned(session, changed, series.zone)
     for meeting in changed:
         meeting.told = standing(meeting)
     await session.flush()
@@ -228,6 +229,12 @@ async def _unconcerned(session: AsyncSession, changed: Sequence[Meeting], zone: 
     answers = answers.where(Response.meeting_id.in_(at), Response.answer == CANT)
     cannot = Counter(who for who, meeting_id, then in await session.execute(answers) if then == at[meeting_id])
     return {member_id for member_id, times in cannot.items() if times == len(at)}
+
+
+async def _goes_on(session: AsyncSession, series: Series) -> bool:
+    """Return whether a series goes on at another time, to which people may come who could not come before."""
+    newer = (Series.group_id == series.group_id, Series.state == "active", Series.series_id > series.series_id)
+    return await session.scalar(select(Series.series_id).where(*newer).limit(1)) is not None
 
 
 async def _take_back_waiting(
