@@ -7,19 +7,19 @@ statements, built once, however many series they are for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, bindparam, literal_column, select, update
+from sqlalchemy import Executable, Row, Select, bindparam, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from peerbot import cards, deliveries, many
 from peerbot.deliveries import Priority
 from peerbot.models import Guild, Meeting, Series
-from peerbot.recurrence import Occurrence, Rule, occurrences
+from peerbot.recurrence import Occurrence, Rule, instant, occurrences
 
 AHEAD = timedelta(days=15)
 """How far ahead meetings are made: longer than the earliest card or reminder, and the look of each day."""
@@ -63,6 +63,27 @@ async def make(session: AsyncSession, several: Sequence[Series | Row[Any]], *, u
     for guild_id in (await session.scalars(_mirroring(), {"servers": servers})).all():
         theirs = {series.series_id: series.group_id for series in several if series.guild_id == guild_id}
         await mirror(session, guild_id, theirs, now=now)
+
+
+async def see_ahead(session: AsyncSession, series_ids: Collection[int], *, now: datetime) -> None:
+    """Make more meetings of those series of which fewer than two are planned ahead, because others are off."""
+    await session.flush()
+    ahead = (
+        Meeting.series_id == Series.series_id,
+        Meeting.state == literal_column("'planned'"),
+        Meeting.starts_at > now,
+    )
+    planned = select(func.count()).where(*ahead).scalar_subquery()
+    last = select(func.max(Meeting.original_local)).where(Meeting.series_id == Series.series_id).scalar_subquery()
+    few = select(Series, planned, last).where(
+        Series.series_id.in_(series_ids), Series.state == literal_column("'active'"), planned < AT_LEAST
+    )  # fmt: skip
+    for series, there, made in (await session.execute(few)).all():
+        after = max(instant(parse(made), series.zone), now) if made else now
+        limit = AT_LEAST - there
+        coming = occurrences(_rule(series.rule), parse(series.first_local), series.zone, after=after, limit=limit)
+        if coming:
+            await make(session, [series], until=coming[-1].at, now=now)
 
 
 async def mirror(session: AsyncSession, guild_id: int, groups: dict[int, int], *, now: datetime) -> None:

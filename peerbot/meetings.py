@@ -333,7 +333,14 @@ async def coming(
 
 
 async def mine(
-    session: AsyncSession, guild_id: int, user_id: int, *, group_id: int | None = None, now: datetime, limit: int
+    session: AsyncSession,
+    guild_id: int,
+    user_id: int,
+    *,
+    group_id: int | None = None,
+    states: tuple[str, ...] = ("planned", "cancelled"),
+    now: datetime,
+    limit: int,
 ) -> tuple[MeetingView, ...]:
     """Return the next meetings, planned or off, of the groups in which a person has a seat or that they look after.
 
@@ -346,7 +353,7 @@ async def mine(
     tended = select(Facilitator.group_id).where(Facilitator.member_id == me.member_id)
     group_ids = (await session.scalars(seats.union(tended))).all()
     group_ids = [each for each in group_ids if group_id in (None, each)]
-    return await coming(session, guild_id, now=now, group_ids=group_ids, states=("planned", "cancelled"), limit=limit)
+    return await coming(session, guild_id, now=now, group_ids=group_ids, states=states, limit=limit)
 
 
 async def next_of(session: AsyncSession, group_id: int, *, after: datetime) -> datetime | None:

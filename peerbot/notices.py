@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -139,9 +140,16 @@ async def choices(session: AsyncSession, actor: Actor, meeting_id: int, *, now: 
 async def mine(
     session: AsyncSession, guild_id: int, user_id: int, *, group_id: int | None = None, now: datetime
 ) -> tuple[tuple[MeetingView, str | None], ...]:
-    """Return the next meetings of a person, or in one group of theirs, planned or off, with what they answered."""
+    """Return the next meetings of a person, or in one group of theirs, planned or off, with what they answered.
+
+    One that is on is among them.
+    """
     ahead = await meetings.mine(session, guild_id, user_id, group_id=group_id, now=now, limit=MINE)
     if not ahead:
         return ()
+    if all(each.state == "cancelled" for each in ahead):
+        only: dict[str, Any] = {"group_id": group_id, "states": ("planned",)}
+        on = await meetings.mine(session, guild_id, user_id, **only, now=now, limit=1)
+        ahead = (*ahead[: MINE - len(on)], *on)
     answers = await meetings.answers_of(session, guild_id, user_id, [each.meeting_id for each in ahead])
     return tuple((each, answers.get(each.meeting_id)) for each in ahead)

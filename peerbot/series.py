@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import cards, deliveries, many
 from peerbot.deliveries import Priority
-from peerbot.making import AHEAD, LOOK, TURN, make, mirror, parse
+from peerbot.making import AHEAD, LOOK, TURN, make, mirror, parse, see_ahead
 from peerbot.models import Delivery, Group, Meeting, Series
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.remains import PURGED, purge
@@ -76,6 +76,8 @@ async def extend(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     some = await _locked(session, "here", now=now, limit=CHUNK, given=here)
     anew = [each.series_id for each in some if (each.zone, each.tz_version) != (zone, tz_version(zone))]
     await make(session, [each for each in some if each.series_id not in anew], until=now + AHEAD, now=now)
+    off = (Meeting.guild_id == guild.guild_id, Meeting.starts_at > now, Meeting.state == literal_column("'cancelled'"))
+    await see_ahead(session, set(await session.scalars(select(Meeting.series_id).where(*off).distinct())), now=now)
     if anew:
         theirs = select(Series).where(Series.series_id.in_(anew)).order_by(Series.series_id)
         several = await session.scalars(theirs.execution_options(populate_existing=True))
@@ -214,6 +216,7 @@ async def all_cancelled(session: AsyncSession, several: Sequence[Meeting], why: 
     for meeting in several:
         meeting.state, meeting.why = "cancelled", why
     await touch_all(session, several, now=now, tells=True)
+    await see_ahead(session, {meeting.series_id for meeting in several}, now=now)
 
 
 async def planned_again(session: AsyncSession, meeting: Meeting, *, now: datetime) -> None:

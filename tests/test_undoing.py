@@ -11,6 +11,7 @@ from passing import Passing
 from sqlalchemy import select
 from test_news import DAY, HOUR, MINUTE, NOW, THURSDAY, Tuesdays, plan, said, who
 
+from cogs.meetings._forms import read_day
 from peerbot import hosting, meetings, news, notices, reminders, timetables
 from peerbot.database import Database
 from peerbot.errors import NotValid
@@ -248,3 +249,38 @@ async def test_meetings_at_once_are_pointed_out_long_before_they_are_made(tuesda
     await tuesdays.do(meetings.move, tuesdays.ids[0], datetime(2026, 4, 29, 19))
     assert await clashes(first=datetime(2026, 3, 3, 18), rule=Rule("once")) == []
     assert len(await clashes(first=datetime(2026, 4, 29, 19), rule=Rule("once"))) == 1
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("rule", [Rule("weekly", weekdays=(1,)), Rule("monthly", nth=1, weekday=1)])
+async def test_there_is_a_next_date_however_many_are_off(tuesdays: Tuesdays, rule: Rule) -> None:
+    if rule.freq == "monthly":
+        await tuesdays.do(timetables.end, tuesdays.series.series_id)
+        await tuesdays.do(timetables.create, plan(tuesdays.group.group_id, rule=rule))
+    for day in (1, 2, 9):
+        found = await tuesdays.do(meetings.choices)
+        on = [each for each in found if each.state == "planned"]
+        await tuesdays.do(meetings.cancel, on[0].meeting_id)
+        async with tuesdays.db.read() as session:
+            seen = await notices.notice(session, GUILD, on[0].meeting_id, now=tuesdays.passing.now)
+            assert seen.meeting.next_at is not None
+            assert len(await notices.board(session, GUILD, now=tuesdays.passing.now)) == 1
+            mine = await notices.mine(session, GUILD, MAYA, now=tuesdays.passing.now)
+            assert "planned" in [each.state for each, _answer in mine]
+            ahead = await meetings.coming(session, GUILD, now=tuesdays.passing.now)
+            assert len(ahead) >= 2
+        await tuesdays.passing.until(NOW + day * DAY)
+
+
+async def test_what_becomes_near_while_days_are_off_is_made_by_the_look_of_each_day(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(meetings.cancel, tuesdays.ids[1])
+    await tuesdays.passing.until(FIRST + DAY)
+    async with tuesdays.db.read() as session:
+        assert len(await meetings.coming(session, GUILD, now=tuesdays.passing.now)) >= 2
+
+
+@pytest.mark.parametrize("typed", ["every tuesday", "daily", "mondays", "first tuesday"])
+def test_what_comes_again_and_again_is_no_day_of_a_break(typed: str) -> None:
+    with pytest.raises(NotValid):
+        read_day(typed, now=NOW, zone="Europe/Berlin")
+    assert read_day("mar 9", now=NOW, zone="Europe/Berlin") == date(2026, 3, 9)

@@ -173,13 +173,15 @@ def read_phrase(text: str, *, now: datetime, zone: str) -> phrases.Reading:
 
 
 def read_day(text: str, *, now: datetime, zone: str) -> date:
-    """Return the day that somebody typed, without a time. Raises NotValid."""
+    """Return the one day that somebody typed, without a time. Raises NotValid."""
+    refused = _("I can't read that day. Please write one that lies ahead, like **dec 21** or **dec 21 2026**.")
     try:
-        return phrases.read(f"{text} 23:59", now=now, zone=zone).first.date()
+        reading = phrases.read(f"{text} 23:59", now=now, zone=zone)
     except PhraseRefused as problem:
-        raise NotValid(
-            _("I can't read that day. Please write one that lies ahead, like **dec 21** or **dec 21 2026**.")
-        ) from problem
+        raise NotValid(refused) from problem
+    if reading.rule.freq != "once":
+        raise NotValid(refused)
+    return reading.first.date()
 
 
 def _rule(choice: str, kept: Rule | None, first: datetime) -> Rule:

@@ -256,9 +256,10 @@ def list_card(
         card.text(reader.say(_("There are none ahead. /meeting new plans one.")))
     for view in views:
         ways = _way_back(view, reader)
-        button = ways[0] if ways else buttons.ManageButton(view.meeting_id, reader)
-        name = reader.say(_("**{group}**", group=view.group_name))
-        card.section(f"{name}\n{_line_of(view, reader, briefly=True)}", button)
+        if not ways or view.state == "planned":
+            ways.insert(0, buttons.ManageButton(view.meeting_id, reader))
+        line = f"{reader.say(_('**{group}**', group=view.group_name))}\n{_line_of(view, reader, briefly=True)}"
+        card = card.text(line).row(*ways) if len(ways) > 1 else card.section(line, ways[0])
     pages: list[Any] = []
     if page:
         pages.append(buttons.MeetingsButton(f"{page - 1}.{group_id}", reader, label=_("Back")))

@@ -383,11 +383,12 @@ class Truth:
     def _change(self, action: Action) -> None:
         old = self.active(action.group)
         assert old is not None
-        skipped = {self.day_of(each) for each in self._ahead(old, action.at, "skipped")}
+        off = {why: {self.day_of(each) for each in self._ahead(old, action.at, why)} for why in ("skipped", "one")}
         old.endings.append((action.at, True))
         self._set(action.at, self._ahead(old, action.at, ""), "ended")
         new = self._begin(action)
-        self._set(action.at, [each for each in new.meetings if each.original.date() in skipped], "skipped")
+        for why, days in off.items():
+            self._set(action.at, [each for each in new.meetings if each.original.date() in days], why)
 
 
 def _is_within(stretches: list[list[datetime]], at: datetime) -> bool:
