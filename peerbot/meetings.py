@@ -27,7 +27,7 @@ from peerbot.models import Facilitator, Group, Meeting, Member, Membership, Resp
 from peerbot.recurrence import instant
 from peerbot.rights import Actor, facilitates, guild_of, locked_for, seen_by
 from peerbot.series import LONGEST_AHEAD, UNDO, cancelled, parse, planned_again, set_time, touch
-from peerbot.successions import STAYS_OFF
+from peerbot.successions import STAYS_OFF, came_instead
 from peerbot.text import _
 from peerbot.types import KEEPS_KEY, UTCDateTime, insert_into
 
@@ -375,7 +375,7 @@ async def choices(
     """Return the next meetings of groups that the actor may change, whose name contains some letters.
 
     One that goes on is the first. Those that are off because their series has ended are among them where that is asked,
-    unless a newer series of the group has come after it.
+    unless another series has come instead of it.
     """
     guild = await guild_of(session, actor.guild_id)
     ahead = _meetings(actor.guild_id).where(
@@ -383,9 +383,7 @@ async def choices(
         Group.name.icontains(like, autoescape=True),
     )  # fmt: skip
     newer = aliased(Series)
-    followed = exists().where(
-        newer.group_id == Series.group_id, newer.state == "active", newer.series_id > Series.series_id
-    )
+    followed = exists().where(came_instead(newer))
     ahead = ahead.where((Series.state == "active") | ~followed if ended_too else Series.state == "active")
     if group_id is not None:
         ahead = ahead.where(Meeting.group_id == group_id)

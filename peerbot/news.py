@@ -24,6 +24,7 @@ from peerbot.quiet import after_quiet
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.rights import Actor
 from peerbot.series import AT_ONCE, PLACE, WAS, known, parse, place_of, standing
+from peerbot.successions import successor
 from peerbot.timetables import Plan
 from peerbot.types import KEEPS_KEY
 
@@ -66,8 +67,9 @@ class Where:
 class News:
     """What a letter says: some changes, how many more there are, another place, and when the group meets next.
 
-    `has_ended`: the series is no more; `goes_on` is the first meeting of a series that came after it, which repeats if
-    it is `for_good`.
+    `has_ended`: the series is no more; `goes_on` is the next meeting of the one that came instead of it, which repeats
+    by `rule` (None: it does not), at the same time of the same weekday if `keeps_time`. `off_at` is then the first
+    meeting that people expect and that is off.
     """
 
     group_id: int
@@ -76,7 +78,9 @@ class News:
     more: int
     has_ended: bool
     goes_on: MeetingView | None
-    for_good: bool
+    rule: Rule | None
+    keeps_time: bool
+    off_at: datetime | None
     dates: tuple[datetime, ...]
     zone: str
     where: Where | None = None
@@ -355,8 +359,9 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     coming = await meetings.coming(session, delivery.guild_id, now=now, group_ids=[group.group_id])
     ahead = [view for view in coming if view.starts_at > now]
     has_ended = series.state == "ended"
-    goes_on = next((view for view in ahead if has_ended and view.series_id > series.series_id), None)
-    after = await session.get(Series, goes_on.series_id) if goes_on is not None else None
+    after = await successor(session, series) if has_ended else None
+    goes_on = next((view for view in ahead if after is not None and view.series_id == after.series_id), None)
+    after = after if goes_on is not None else None
     where = None
     if is_elsewhere:
         where = _where(series, next((view for view in coming if view.series_id == series.series_id), None))
@@ -365,8 +370,30 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     dates = tuple(view.starts_at for view in ahead[:DATES]) or await _not_made_yet(session, series, now)
     return News(
         group.group_id, group.name, changes, about.more, has_ended, goes_on=goes_on,
-        for_good=after is not None and after.rule != "", dates=dates, zone=series.zone, where=where,
+        rule=Rule.parse(after.rule) if after is not None and after.rule else None,
+        keeps_time=after is not None and _keeps_time(series, after),
+        off_at=_off_at(changes, ahead, now) if after is not None else None, dates=dates, zone=series.zone, where=where,
     )  # fmt: skip
+
+
+def _keeps_time(old: Series, new: Series) -> bool:
+    """Return whether a series meets at the same time of the same weekday as another, on other days."""
+    first, then = parse(old.first_local), parse(new.first_local)
+    return first.time() == then.time() and bool(_weekdays(old, first) & _weekdays(new, then))
+
+
+def _weekdays(series: Series, first: datetime) -> set[int]:
+    rule = Rule.parse(series.rule)
+    if rule.freq == "daily":
+        return set(range(7))
+    return set(rule.weekdays) or {first.weekday() if rule.weekday is None else rule.weekday}
+
+
+def _off_at(changes: Sequence[Change], ahead: Sequence[MeetingView], now: datetime) -> datetime | None:
+    """Return when the first meeting was to be that people expect, and at whose time there is none now."""
+    off = [(each.meeting, each.knew) for each in changes if each.meeting.state == "cancelled"]
+    at = [view.starts_at if knew == MOVED else instant(view.original, view.zone) for view, knew in off]
+    return min((each for each in at if each > now and each not in [view.starts_at for view in ahead]), default=None)
 
 
 def _where(series: Series, meeting: MeetingView | None) -> Where:

@@ -335,7 +335,7 @@ def standing(meeting: Meeting) -> str:
 
 async def end_series(session: AsyncSession, series: Series, *, now: datetime, why: str) -> None:
     """End a series, and cancel the meetings that lie ahead."""
-    series.state = "ended"
+    series.state, series.made_until = "ended", now
     series.version += 1
     await session.flush()
     await all_cancelled(session, await future(session, series, now), why, now=now)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import ColumnElement, and_, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -24,6 +25,26 @@ STAYS_OFF = ("skipped", "one")
 """Why a day that is off stays off: not because all has ended."""
 SAID_FOR = "meetings.said_for"
 """What remembers for which time of a meeting its hosts have said what they said (hosting.note_time)."""
+
+
+def came_instead(newer: Any, older: Any = Series) -> ColumnElement[bool]:
+    """Return the condition for a series that took the place of another: it was made when that one was ended."""
+    return and_(
+        newer.group_id == older.group_id,
+        newer.series_id > older.series_id,
+        newer.created_at == older.made_until,
+        older.state == "ended",
+    )
+
+
+async def successor(session: AsyncSession, series: Series) -> Series | None:
+    """Return the series that goes on in the place of one that was ended, or None."""
+    newer, older = aliased(Series), aliased(Series)
+    after: Series | None = series
+    while after is not None and after.state == "ended":
+        instead = select(newer).join(older, came_instead(newer, older)).where(older.series_id == after.series_id)
+        after = await session.scalar(instead.order_by(newer.series_id).limit(1))
+    return after if after is not series else None
 
 
 def day_of(meeting: Meeting) -> date:

@@ -347,7 +347,7 @@ async def go_on(
         rule, first = Rule.parse(series.rule), parse(series.first_local)
         if not off and not occurrences(rule, first, series.zone, after=now, limit=1):
             raise NotValid(_("No meeting of it lies ahead. You can make a new one with /meeting new."))
-        series.state = "active"
+        series.state, series.made_until = "active", now
         series.version += 1
         await _follow_zone(session, series, now=now)
         await all_planned_again(session, off, now=now)

@@ -139,8 +139,48 @@ async def test_a_new_time_for_good_is_told_as_that(tuesdays: Tuesdays) -> None:
     told = await tuesdays.told()
     assert who(told) == [FACILITATOR, MAYA, LEO]
     letter = told[0].what
-    assert (letter.has_ended, letter.for_good, letter.goes_on.original) == (True, True, THURSDAY)
+    assert (letter.has_ended, letter.rule, letter.goes_on.original) == (True, new.rule, THURSDAY)
+    assert (letter.keeps_time, letter.off_at) == (False, datetime(2026, 3, 3, 17, 30, tzinfo=UTC))
     assert await tuesdays.told(DAY) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "off_at"),
+    [
+        (Rule("weekly", 2, (1,)), datetime(2026, 3, 10, 17, 30, tzinfo=UTC)),
+        (Rule("weekly", weekdays=(1, 3)), None),
+    ],
+)
+async def test_another_rhythm_is_told_with_its_rule_and_what_is_off(
+    tuesdays: Tuesdays, rule: Rule, off_at: datetime | None
+) -> None:
+    await tuesdays.do(timetables.change, tuesdays.series.series_id, plan(tuesdays.group.group_id, rule=rule))
+    letter = (await tuesdays.told())[0].what
+    assert (letter.has_ended, letter.rule, letter.keeps_time, letter.off_at) == (True, rule, True, off_at)
+    assert letter.goes_on.original == datetime(2026, 3, 3, 18, 30)
+
+
+@pytest.mark.both_databases
+async def test_the_end_of_one_series_is_told_as_that_and_stays_in_the_list_though_the_group_has_a_newer_one(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    saturday = plan(tuesdays.group.group_id, first=datetime(2026, 3, 7, 18, 30), rule=Rule("once"))
+    await tuesdays.do(timetables.create, saturday)
+    await tuesdays.passing.until(NOW + MINUTE)
+    ended = tuesdays.series.series_id
+    await tuesdays.do(timetables.end, ended)
+    letter = (await tuesdays.told())[0].what
+    assert (letter.has_ended, letter.goes_on, letter.off_at) == (True, None, None)
+    assert letter.next_at == datetime(2026, 3, 7, 17, 30, tzinfo=UTC)
+    listed = await tuesdays.do(meetings.choices, ended_too=True)
+    assert [view.meeting_id for view in listed if view.series_id == ended] == list(tuesdays.ids)
+    await tuesdays.do(timetables.go_on, ended)
+    await tuesdays.told()
+    instead = plan(tuesdays.group.group_id, first=THURSDAY, rule=Rule("weekly", weekdays=(3,)))
+    made = await tuesdays.do(timetables.change, ended, instead)
+    listed = await tuesdays.do(meetings.choices, ended_too=True)
+    assert made.series_id in {view.series_id for view in listed}
+    assert ended not in {view.series_id for view in listed}, "what came instead is shown"
 
 
 async def test_the_end_of_a_series_is_told_and_a_closed_group_is_told_nothing_more(tuesdays: Tuesdays) -> None:

@@ -17,6 +17,7 @@ from cogs._interactions import ROW_ID, SERVER_ID, Answer, Card, PersistentButton
 from cogs._outbox import Post
 from cogs._reach import MessagesButton, RemindersButton
 from cogs.meetings import _hosting_cards as hosts
+from cogs.meetings._words import repeats
 from peerbot import arrivals, meetings, news, reach, reminders, series
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -30,7 +31,7 @@ from peerbot.recurrence import instant
 from peerbot.reminders import NEAR, Reminder
 from peerbot.rights import guild_of
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, n_
-from peerbot.times import length, short, when
+from peerbot.times import city, clock, length, short, when, words
 
 SERVER_AND_ROW = rf"{SERVER_ID}\.{ROW_ID}"
 MEETING = rf"{SERVER_AND_ROW}(?:\.\d{{1,9}})?"
@@ -202,12 +203,7 @@ def news_words(told: News, reader: Reader) -> str:
     name = told.group_name
     lines: list[Text]
     if told.has_ended and told.goes_on is not None:
-        new = when(told.goes_on.starts_at, told.goes_on.zone, reader)
-        lines = [
-            _("**{name}** has a new time. From now on: {when}.", name=name, when=new)
-            if told.for_good
-            else _("**{name}** has a new time: {when}.", name=name, when=new)
-        ]
+        lines = instead(told, told.goes_on, reader)
         lines += [_("New place: {place}.", place=place_words(told.where))] if told.where is not None else []
     elif told.has_ended:
         lines = [_("**{name}**: the meetings at this time have ended.", name=name)]
@@ -225,9 +221,7 @@ def news_words(told: News, reader: Reader) -> str:
             *(change_line(each, reader) for each in told.changes),
         ]
         if told.more:
-            lines += [
-                n_("- and {n} more meeting. /my shows it.", "- and {n} more meetings. /my shows them.", told.more)
-            ]
+            lines += [n_("- and {n} more meeting.", "- and {n} more meetings.", told.more)]
     return "\n".join(reader.say(each) for each in [*lines, *_dates(told, reader)])
 
 
@@ -235,13 +229,40 @@ def _dates(told: News, reader: Reader) -> list[Text]:
     """Return when the group meets next; after several changes, more than once."""
     if told.next_at is None:
         return [_("There is no next date yet.")]
+    said_already = told.changes[0].meeting if told.is_one and told.changes else None
     if told.goes_on is not None:
+        said_already = told.goes_on if told.rule is None else None
+    if said_already is not None and said_already.state == "planned" and said_already.starts_at == told.next_at:
         return []
     lines = [_("Next: {when}.", when=when(told.next_at, told.zone, reader))]
-    later = [] if told.is_one or told.has_ended else told.dates[1:]
+    is_brief = told.rule is None if told.has_ended else told.is_one
+    later = [] if is_brief else told.dates[1:]
     if later:
         dates = reader.say(_("; ")).join(short(each, told.zone, reader) for each in later)
         lines += [_("Then: {dates}.", dates=Verbatim(dates))]
+    return lines
+
+
+def instead(told: News, first: MeetingView, reader: Reader) -> list[Text]:
+    """Return what came instead of a series: how it repeats, or when it is; and which expected meeting is off."""
+    name = told.group_name
+    if told.rule is None:
+        lines = [_("**{name}** has a new time: {when}.", name=name, when=when(first.starts_at, first.zone, reader))]
+    else:
+        usual = instant(first.original, first.zone)
+        rhythm = _(
+            "{repeats}, {time} ({city})",
+            repeats=repeats(told.rule, reader),
+            time=clock(usual, first.zone, reader),
+            city=city(first.zone, reader),
+        )
+        lines = [
+            _("**{name}** has new dates. From now on: {rhythm}.", name=name, rhythm=rhythm)
+            if told.keeps_time
+            else _("**{name}** has a new time. From now on: {rhythm}.", name=name, rhythm=rhythm)
+        ]
+    if told.off_at is not None:
+        lines += [_("The one on {when} is off.", when=words(told.off_at, told.zone, reader))]
     return lines
 
 

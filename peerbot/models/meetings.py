@@ -18,8 +18,8 @@ class Series(Base):
     """When a group meets: a wall time in a zone, and how it repeats. UTC is derived from it.
 
     `rule` is empty for a single meeting (recurrence.Rule.text). It takes place in `channel_id`, in the group's room if
-    there is none, or behind `link`, which is shown only near the start. Meetings were made up to `made_until`;
-    `tz_version` says by which rules of time zones. `version` counts changes.
+    there is none, or behind `link`, which is shown only near the start. Meetings were made up to `made_until`,
+    where somebody ended it: then; `tz_version` says by which rules of time zones. `version` counts changes.
     """
 
     __tablename__ = "series"

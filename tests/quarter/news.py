@@ -32,7 +32,7 @@ WAITS = timedelta(hours=40)
 OTHER_CLOCKS = "clocks it goes by have changed"
 AHEAD = timedelta(days=14)
 """Of later meetings nobody need know yet."""
-SEVERAL, OF_SERIES = "some things have changed", ("has a new time", "the meetings at this time")
+SEVERAL, OF_SERIES = "some things have changed", ("has a new time", "has new dates", "the meetings at this time")
 ONE = ("is off on", "is now on", "is on, as usual", "was moved, and is over")
 KNEW = "It was to be on"
 SAID = re.compile(rf"\*\*(?P<group>[^*]+)\*\*:? ?(?P<what>{'|'.join((SEVERAL, *OF_SERIES, *ONE))})")
@@ -180,7 +180,9 @@ class Minds:
         said = SAID.match(first)
         what = said["what"] if said is not None else ""
         if what in OF_SERIES:
-            yield from self._of_series(first, at, told)
+            is_new = what != OF_SERIES[-1] and not moments(first, *self.truth.clocks(at))
+            next_at = [line for line in lines if is_new and line.startswith("Next:")]
+            yield from self._of_series(" ".join([first, *next_at]), at, told)
         elif what in ONE:
             known = [line for line in lines if line.startswith(KNEW)]
             yield from self._line(" ".join([*known, first]), at, told)
