@@ -147,8 +147,8 @@ async def hearing(session: AsyncSession, actor: Actor, series_id: int, plan: Pla
         return Hearing(0, at_once=False)
     keeps_time = timetables.keeps_time(series, plan, now)
     unconcerned = await _unconcerned(session, several, series.zone) if keeps_time else ()
-    readers = await _readers(session, group, several, unconcerned)
-    return Hearing(len(readers), at_once=several[0].starts_at - now < AT_ONCE)
+    told = await readers(session, group, several, unconcerned)
+    return Hearing(len(told), at_once=several[0].starts_at - now < AT_ONCE)
 
 
 async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -164,19 +164,20 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     about = _about(series, changed)
     first_at = min((min(each.starts_at, _told_at(each, series.zone)) for each in changed), default=now)
     last_at = max((max(each.ends_at, _told_at(each, series.zone)) for each in changed), default=now)
-    goes_on = series.state == "ended" and await _goes_on(session, series)
+    # To another time people may come who could not come before.
+    goes_on = await successor(session, series) is not None
     unconcerned = set[int]() if goes_on else await _unconcerned(session, changed, series.zone)
     for meeting in changed:
         meeting.told = standing(meeting)
     await session.flush()
     if not changed or group.state != "open":
         return
-    readers = await _readers(session, group, changed, unconcerned)
-    member_ids = [member_id for member_id, _zone in readers]
+    told = await readers(session, group, changed, unconcerned)
+    member_ids = [member_id for member_id, _zone in told]
     waiting = await _take_back_waiting(session, series.series_id, member_ids, now)
     on_their_way = await _on_their_way(session, series.series_id, member_ids)
     letters: dict[str, list[Planned]] = {NEWS: [], NEWS_NOW: []}
-    for member_id, zone in readers:
+    for member_id, zone in told:
         unread, until = waiting.get(member_id, (None, last_at))
         mine = await _together(session, series, unread, about) if unread is not None else about
         if not mine.changes and not mine.place:
@@ -204,10 +205,10 @@ def _about(series: Series, changed: Sequence[Meeting]) -> _About:
     return _About.fitting(knew, 0, place if series.state == "active" else "")
 
 
-async def _readers(
+async def readers(
     session: AsyncSession, group: Group, changed: Sequence[Meeting], unconcerned: Collection[int]
 ) -> list[tuple[int, str]]:
-    """Return who takes part, with their zone: not whom it does not concern, nor who is away."""
+    """Return who is told: who takes part, with their zone: not whom it does not concern, nor who is away."""
     seats = select(Membership.member_id).where(Membership.group_id == group.group_id, Membership.state == "active")
     listed = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id)
     who = union(seats, listed, _covering([meeting.meeting_id for meeting in changed])).subquery()
@@ -233,12 +234,6 @@ async def _unconcerned(session: AsyncSession, changed: Sequence[Meeting], zone: 
     answers = answers.where(Response.meeting_id.in_(at), Response.answer == CANT)
     cannot = Counter(who for who, meeting_id, then in await session.execute(answers) if then == at[meeting_id])
     return {member_id for member_id, times in cannot.items() if times == len(at)}
-
-
-async def _goes_on(session: AsyncSession, series: Series) -> bool:
-    """Return whether a series goes on at another time, to which people may come who could not come before."""
-    newer = (Series.group_id == series.group_id, Series.state == "active", Series.series_id > series.series_id)
-    return await session.scalar(select(Series.series_id).where(*newer).limit(1)) is not None
 
 
 async def _take_back_waiting(
@@ -344,7 +339,7 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     """Return what a letter says as things are now; None when nothing of it is news, or its reader takes no part."""
     group = await session.get(Group, delivery.group_id or 0)
     series = await session.get(Series, delivery.subject_id or 0)
-    if group is None or series is None or group.state != "open" or not await _takes_part(session, delivery):
+    if group is None or series is None or group.state != "open" or not await takes_part(session, delivery):
         return None
     about = _About.of(delivery.dedupe_key)
     seen = await meetings.several(session, delivery.guild_id, list(about.changes))
@@ -421,14 +416,18 @@ def _is_news(view: MeetingView, knew: str) -> bool:
     return knew != stands and (view.state == "planned" or view.was_moved)
 
 
-async def _takes_part(session: AsyncSession, delivery: Delivery) -> bool:
+async def takes_part(session: AsyncSession, delivery: Delivery) -> bool:
+    """Return whether the reader of a letter is still one: has a seat, looks after the group, or covers."""
     mine = (Membership.group_id == delivery.group_id, Membership.member_id == delivery.member_id)
     seat = select(Membership.member_id).where(*mine, Membership.state == "active")
     listed = select(Facilitator.member_id).where(
         Facilitator.group_id == delivery.group_id, Facilitator.member_id == delivery.member_id
     )
-    covers = _covering(_About.of(delivery.dedupe_key).changes).where(Host.member_id == delivery.member_id)
-    return await session.scalar(seat.union_all(listed, covers).limit(1)) is not None
+    which = seat.union_all(listed)
+    if delivery.kind in (NEWS, NEWS_NOW):
+        covers = _covering(_About.of(delivery.dedupe_key).changes).where(Host.member_id == delivery.member_id)
+        which = seat.union_all(listed, covers)
+    return await session.scalar(which.limit(1)) is not None
 
 
 def _covering(meeting_ids: Collection[int]) -> Select[int]:

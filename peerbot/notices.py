@@ -35,12 +35,16 @@ MINE = 3
 
 @dataclass(frozen=True)
 class Notice:
-    """What a meeting's card shows. `link` is empty while it is not to be seen yet, and when there is none."""
+    """What a meeting's card shows. `link` is empty while it is not to be seen yet, and when there is none.
+
+    `is_last`: its group has closed, and there will be no other.
+    """
 
     meeting: MeetingView
     host_ids: tuple[int, ...]
     link: str
     has_link: bool
+    is_last: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ async def notice(session: AsyncSession, guild_id: int, meeting_id: int, *, now: 
     shown = meeting.state == "planned" and meeting.starts_at - LINK_BEFORE <= now < meeting.ends_at
     people = await hosting.hosting(session, await session.get_one(Meeting, meeting_id))
     host_ids = tuple(members.user_id(session, each) for each in people)
-    return Notice(meeting, host_ids, meeting.link if shown else "", bool(meeting.link))
+    group = await session.get_one(Group, meeting.group_id)
+    is_last = group.state != "open"
+    return Notice(meeting, host_ids, meeting.link if shown else "", bool(meeting.link), is_last)
 
 
 async def show_link(session: AsyncSession, scene: Scene) -> None:

@@ -357,14 +357,16 @@ async def go_on(
     return series
 
 
-async def end_all(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: a group has closed, and its series end with it."""
+async def end_all(session: AsyncSession, delivery: Delivery, now: datetime) -> bool:
+    """End the series of a group that has closed; return whether there were any."""
     group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     if group is None or group.state == "open":
-        return
-    active = select(Series).where(Series.group_id == group.group_id, Series.state == "active")
-    for series in (await session.scalars(active)).all():
+        return False
+    theirs = select(Series).where(Series.group_id == group.group_id, Series.state == "active")
+    active = (await session.scalars(theirs)).all()
+    for series in active:
         await end_series(session, series, now=now, why="ended")
+    return bool(active)
 
 
 async def _store(session: AsyncSession, group: Group, plan: Plan, *, now: datetime) -> Series:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import agenda, deliveries, handovers, members, news, reach, reminders, series
+from peerbot import agenda, closings, deliveries, handovers, members, news, reach, reminders, series
 from peerbot.database import Database
 from peerbot.deliveries import CANCELLED, DONE, EXPIRED
 from peerbot.models import Delivery, Member
@@ -20,12 +20,14 @@ STEPS = {
     series.EXTEND: series.extend,
     "meetings.back": reminders.come_back,
     handovers.ANEW: handovers.ask_anew,
+    "meetings.closed": closings.follow,
 }
 Read = Callable[[AsyncSession, Delivery, datetime], Awaitable[Any]]
 LETTERS: dict[str, tuple[Read, bool]] = {
     reminders.REMINDER: (lambda session, row, _now: reminders.letter(session, row), True),
     news.NEWS: (lambda session, row, now: news.letter(session, row, now=now), True),
     "meetings.hosts_anew": (lambda session, row, _now: handovers.said_before(session, row), True),
+    closings.CLOSED: (lambda session, row, _now: closings.letter(session, row), True),
     news.NEWS_NOW: (lambda session, row, now: news.letter(session, row, now=now), False),
 }
 

@@ -13,9 +13,11 @@ from cogs._interactions import Card
 from cogs._outbox import Post
 from cogs.groups._ahead import add_ahead
 from cogs.meetings import _letters as letters
+from cogs.meetings._cards import meeting_card
 from peerbot import times
 from peerbot.meetings import MeetingView
 from peerbot.news import AS_USUAL, MOVED, OFF, OTHER_ZONE, Change, News, Where
+from peerbot.notices import Notice
 from peerbot.recurrence import Rule
 from peerbot.reminders import Reminder
 from peerbot.text import PSEUDO, Reader
@@ -148,6 +150,16 @@ def test_a_new_time_and_an_end_are_said_without_a_list() -> None:
     assert once == f"**Tuesday meeting** has a new time: {WHEN}."
     ended = letters.news_words(told(gone, has_ended=True, dates=()), ENGLISH)
     assert ended == "**Tuesday meeting**: the meetings at this time have ended.\nThere is no next date yet."
+
+
+def test_of_a_group_that_has_closed_a_letter_and_the_cards_say_that_its_meetings_have_ended() -> None:
+    words = letters.closed_post("Tuesday meeting", guild(), ENGLISH).words
+    assert words.startswith("**Tuesday meeting** has closed. Its meetings have ended.")
+    assert "/groups" in words
+    card = meeting_card(Notice(OFF_NOW, (), "", has_link=False, is_last=True), guild(), ENGLISH)
+    shown = "\n".join(each.content for each in card.walk_children() if isinstance(each, ui.TextDisplay))
+    assert "The group has closed. Its meetings have ended." in shown
+    assert "no next date" not in shown
 
 
 def test_every_letter_is_translated_and_fits_even_with_the_longest_names() -> None:

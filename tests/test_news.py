@@ -11,7 +11,7 @@ from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_gro
 from passing import Came, Passing
 from sqlalchemy import select
 
-from peerbot import deliveries, groups, meetings, news, reach, series, timetables
+from peerbot import closings, deliveries, groups, meetings, news, notices, reach, series, timetables
 from peerbot.database import Database
 from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Rule
@@ -192,6 +192,36 @@ async def test_the_end_of_a_series_is_told_and_a_closed_group_is_told_nothing_mo
     await tuesdays.do(meetings.cancel, tuesdays.ids[0])
     await tuesdays.do(groups.close, tuesdays.group.group_id)
     assert await tuesdays.told() == []
+
+
+@pytest.mark.both_databases
+async def test_a_group_that_closes_with_meetings_ahead_tells_everyone_once_in_the_morning(
+    tuesdays: Tuesdays, db: Database
+) -> None:
+    saturday = plan(tuesdays.group.group_id, first=datetime(2026, 3, 7, 18, 30), rule=Rule("once"))
+    await tuesdays.do(timetables.create, saturday)
+    silent, paused = LEO + 10, LEO + 11
+    async with db.begin() as session:
+        await seat(session, tuesdays.group, silent, paused, now=NOW)
+        await reach.choose(session, actor(silent), "none", is_here=True, now=NOW)
+        await groups.pause(session, actor(paused), tuesdays.group.group_id, now=NOW)
+    await tuesdays.passing.until(datetime(2026, 3, 2, 21, 30, tzinfo=UTC))  # half past ten in the evening
+    await tuesdays.do(groups.close, tuesdays.group.group_id)
+    came = await tuesdays.passing.until(datetime(2026, 3, 4, 12, tzinfo=UTC))
+    told = [each for each in came if each.user_id]
+    assert who(told) == [FACILITATOR, MAYA, LEO], "one letter to each"
+    assert {each.kind for each in told} == {closings.CLOSED}
+    assert {each.at for each in told} == {datetime(2026, 3, 3, 7, tzinfo=UTC)}
+    async with db.begin() as session:
+        shown = await notices.notice(session, GUILD, tuesdays.ids[0], now=tuesdays.passing.now)
+        assert shown.is_last
+
+
+async def test_a_group_that_closes_without_meetings_ahead_tells_nobody_of_any(tuesdays: Tuesdays) -> None:
+    await tuesdays.do(timetables.end, tuesdays.series.series_id)
+    await tuesdays.told(HOUR)
+    await tuesdays.do(groups.close, tuesdays.group.group_id)
+    assert [each for each in await tuesdays.passing.until(NOW + DAY) if each.user_id] == []
 
 
 @pytest.mark.both_databases

@@ -9,7 +9,7 @@ from builders import facilitator, make_group
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import agenda, deliveries, series, timetables
+from peerbot import agenda, closings, deliveries, series, timetables
 from peerbot.database import Database
 from peerbot.models import Delivery, Meeting, Series
 from peerbot.outbox import Step
@@ -34,7 +34,7 @@ STEPS: dict[str, Step] = {
     series.EXTEND: series.extend,
     series.TELL: tell,
     "meetings.group": series.look_at_group,
-    "meetings.closed": timetables.end_all,
+    "meetings.closed": closings.follow,
 }
 
 

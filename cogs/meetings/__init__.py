@@ -10,7 +10,7 @@ from cogs.meetings._hosting_posts import HostingPosts
 from cogs.meetings._looking import Looking
 from cogs.meetings._looks import Looks
 from cogs.meetings._posts import MeetingPosts
-from peerbot import agenda, series, timetables
+from peerbot import agenda, closings, series
 from peerbot.bot import PeerBot
 
 HANDLERS = (_answers, _debriefs, _hosting)
@@ -25,7 +25,7 @@ async def setup(bot: PeerBot) -> None:
     bot.outbox.step(agenda.ACT, agenda.act_again)
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)
-    bot.outbox.step("meetings.closed", timetables.end_all)
+    bot.outbox.step("meetings.closed", closings.follow)
     letters.register(bot)
     await bot.add_cog(Looking(bot))
     await bot.add_cog(Meetings(bot))

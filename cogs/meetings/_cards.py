@@ -30,7 +30,7 @@ def meeting_card(notice: Notice, guild: Guild, reader: Reader) -> Card:
     meeting = notice.meeting
     help_now = help_now_button(guild.help_countries, reader)
     if meeting.state == "cancelled":
-        return Card().boxed().text("\n".join(_cancelled_lines(meeting, reader))).row(help_now)
+        return Card().boxed().text("\n".join(_cancelled_lines(notice, reader))).row(help_now)
     if meeting.state == "over":
         lines = [reader.say(_("## {name}", name=meeting.group_name)), _when(meeting, reader)]
         lines += [reader.say(_("This meeting is over. Thank you for being here.")), *_next(meeting, reader)]
@@ -54,13 +54,16 @@ def meeting_card(notice: Notice, guild: Guild, reader: Reader) -> Card:
     return Card().boxed().text("\n".join(lines)).row(*row)
 
 
-def _cancelled_lines(meeting: MeetingView, reader: Reader) -> list[str]:
+def _cancelled_lines(notice: Notice, reader: Reader) -> list[str]:
+    meeting = notice.meeting
     was = times.words(meeting.starts_at, meeting.zone, reader)
     lines = [
         reader.say(_("## CANCELLED: ~~{name}~~", name=meeting.group_name)),
         reader.say(_("~~{when}~~", when=was)),
         reader.say(_("This meeting is off. You need not do anything.")),
     ]
+    if notice.is_last:
+        return [*lines, reader.say(_("The group has closed. Its meetings have ended."))]
     return lines + (_next(meeting, reader) or [reader.say(_("There is no next date yet."))])
 
 

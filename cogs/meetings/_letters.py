@@ -18,7 +18,7 @@ from cogs._outbox import Post
 from cogs._reach import MessagesButton, RemindersButton
 from cogs.meetings import _hosting_cards as hosts
 from cogs.meetings._words import repeats
-from peerbot import arrivals, meetings, news, reach, reminders, series
+from peerbot import arrivals, closings, meetings, news, reach, reminders, series
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -198,6 +198,17 @@ def news_post(told: News, guild: Guild, reader: Reader, now: datetime) -> Post:
     return Post(news_words(told, reader), buttons)
 
 
+def closed_post(name: str, guild: Guild, reader: Reader) -> Post:
+    """Return the letter that a group has closed."""
+    lines = [
+        _("**{name}** has closed. Its meetings have ended.", name=name),
+        _("Thank you for being part of it. You did nothing wrong."),
+        _("You find other groups in the server with /groups."),
+    ]
+    words = "\n".join(reader.say(each) for each in lines)
+    return Post(words, [MessagesButton(guild.guild_id, reader), help_now_button(guild.help_countries, reader)])
+
+
 def news_words(told: News, reader: Reader) -> str:
     """Return what changed, and when the group meets next: one change as such, several as a list with more dates."""
     name = told.group_name
@@ -355,6 +366,14 @@ def register(bot: PeerBot) -> None:
             return None
         return news_post(told, guild, reader, bot.clock.now())
 
+    async def render_closed(delivery: Delivery) -> Post | None:
+        async with bot.db.read(wait=BACKGROUND) as session:
+            guild = await settings_of.find(session, delivery.guild_id)
+            group = await closings.letter(session, delivery)
+            reader = await reach.reader_of(session, delivery)
+        return closed_post(group.name, guild, reader) if guild is not None and group is not None else None
+
+    bot.outbox.letter(closings.CLOSED, render_closed)
     bot.outbox.letter(reminders.REMINDER, render_reminder)
     bot.outbox.message(reminders.START, render_start)
     bot.outbox.letter(news.NEWS, render_news)
