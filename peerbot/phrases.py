@@ -90,6 +90,10 @@ class PhraseRefused(ValueError):
         self.text = text
 
 
+class SeriesNamed(PhraseRefused):
+    """Refused with a series as an example, which helps nobody who was asked for one moment."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a phrase means."""
@@ -99,10 +103,13 @@ class Reading:
     rule: Rule
 
 
-def read(text: str, *, now: datetime, zone: str) -> Reading:
-    """Return the only reading of a phrase, in a zone and later than `now` (aware); raises PhraseRefused."""
+def read(text: str, *, now: datetime, zone: str, on: date | None = None) -> Reading:
+    """Return the only reading of a phrase, in a zone and later than `now` (aware); raises PhraseRefused.
+
+    A time alone is `on` a day where one is given, and else it is not clear.
+    """
     if len(text) > LONGEST:
-        raise PhraseRefused(
+        raise SeriesNamed(
             _("That is longer than I can read. A short line is enough, like **{example}**.", example=_EXAMPLE)
         )
     phrase = _tidy(text)
@@ -116,14 +123,15 @@ def read(text: str, *, now: datetime, zone: str) -> Reading:
             return reader.series(rule, start.removeprefix("on ") if starting else None)
     if starting:
         raise _not_sure()
-    return Reading(reader.not_past(reader.day(words)), Rule("once"))
+    on = on if on is not None and not words else reader.day(words)
+    return Reading(reader.not_past(on), Rule("once"))
 
 
 _EXAMPLE = Verbatim("every other thursday 6:30 pm")
 
 
 def _not_sure() -> PhraseRefused:
-    return PhraseRefused(
+    return SeriesNamed(
         _(
             "I'm not sure what that means. These I can read: **{one}**, **{two}**, **{three}**.",
             one=_EXAMPLE,
@@ -168,11 +176,11 @@ def _refuse_what_has_two_readings(phrase: str) -> None:
             _('"Next" is read in two ways. Please write the date, like **dec 8 7:30 pm**, or **tomorrow 7:30 pm**.')
         )
     if (found := _OTHER_WORDS_FOR_TWO.search(phrase)) and found[0] != "fortnightly":
-        raise PhraseRefused(
+        raise SeriesNamed(
             _("That word has two meanings. Please write **every other thursday 6:30 pm**, or name each weekday.")
         )
     if _EVERY_SECOND.search(phrase):
-        raise PhraseRefused(
+        raise SeriesNamed(
             _(
                 "That is read in two ways. Please write **every other thursday 6:30 pm**, or "
                 "**second thursday of the month 6:30 pm**."
@@ -268,7 +276,7 @@ def _daily(found: re.Match[str]) -> Rule:
 def _monthly(found: re.Match[str]) -> Rule:
     nth = int(found["nth"])
     if nth not in NTHS:
-        raise PhraseRefused(
+        raise SeriesNamed(
             _("Not every month has that day. The first to the fourth and the last I can do, like **last friday 7 pm**.")
         )
     return Rule("monthly", _interval(found), nth=nth, weekday=int(found["day"]))
@@ -280,7 +288,7 @@ def _interval(found: re.Match[str]) -> int:
     if interval < 1:
         raise _not_sure()
     if interval > MOST_INTERVAL:
-        raise PhraseRefused(_("That is too rare for me. 52 is the most: **every 52 weeks on tuesday 7 pm**."))
+        raise SeriesNamed(_("That is too rare for me. 52 is the most: **every 52 weeks on tuesday 7 pm**."))
     return interval
 
 

@@ -18,7 +18,7 @@ from cogs.meetings import _words as words
 from cogs.meetings._codes import Draft
 from peerbot import phrases, times
 from peerbot.errors import NotValid
-from peerbot.phrases import PhraseRefused
+from peerbot.phrases import PhraseRefused, SeriesNamed
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.text import Reader, Text, _
 from peerbot.timetables import LONGEST, Plan
@@ -41,7 +41,8 @@ DESCRIPTION = 100
 """Characters of a field's description (components/reference.mdx, "Label")."""
 FIRST_EXAMPLE = "tuesday 6:30 pm, or dec 3 6:30 pm"
 
-ONE_DAY = _("Please write only one day and its time here, like **dec 3 6:30 pm**.")
+MOVE_EXAMPLE = "8 pm, or dec 3 8 pm"
+ONE_DAY = _("Please write only one day and its time here, like **today 8 pm** or **dec 3 8 pm**.")
 
 
 def plan_form(
@@ -103,10 +104,10 @@ def move_form(reader: Reader, meeting_id: int, local: datetime | None = None) ->
         reader.say(_("Move this meeting")),
         ui.Label(
             text=reader.say(_("New day and time")),
-            description=reader.say(_("As clocks in the group's zone show it.")),
+            description=reader.say(_("As clocks in the group's zone show it. A time alone stays on the same day.")),
             component=ui.TextInput(
                 custom_id="first",
-                placeholder=FIRST_EXAMPLE,
+                placeholder=MOVE_EXAMPLE,
                 max_length=phrases.LONGEST,
                 default=words.typed(local) if local else None,
             ),
@@ -156,9 +157,17 @@ def read_plan(filled: Filled, draft: Draft, *, now: datetime, zone: str) -> Plan
     )
 
 
-def read_moment(text: str, *, now: datetime, zone: str) -> datetime:
-    """Return the wall time that somebody typed. Raises NotValid for what is not one moment ahead."""
-    reading = read_phrase(text, now=now, zone=zone)
+def read_moment(text: str, *, now: datetime, zone: str, day: date) -> datetime:
+    """Return the wall time that somebody typed; a time alone is on `day`.
+
+    Raises NotValid for what is not one moment ahead.
+    """
+    try:
+        reading = phrases.read(text, now=now, zone=zone, on=day)
+    except SeriesNamed as problem:
+        raise NotValid(ONE_DAY) from problem
+    except PhraseRefused as problem:
+        raise NotValid(problem.text) from problem
     if reading.rule.freq != "once":
         raise NotValid(ONE_DAY)
     return reading.first

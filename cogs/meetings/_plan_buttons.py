@@ -29,7 +29,7 @@ class ReplanButton(PersistentButton, verb="meetings:replan", label=_("Change"), 
     defers = False
 
 
-class DropButton(PersistentButton, verb="meetings:drop", label=_("Cancel")):
+class DropButton(PersistentButton, verb="meetings:drop", label=_("No, leave it")):
     """Forget the plan that the card shows."""
 
 

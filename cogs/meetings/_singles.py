@@ -6,6 +6,7 @@ was done can be undone from the answer, and later from the list.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -30,23 +31,32 @@ from peerbot.timetables import Plan
 
 SEARCHED = 200
 """Next meetings that are looked through for words of a name and date."""
+LONGEST_TYPED = 100
+"""Letters that are looked for; what is longer names no meeting, and would hold everyone up."""
 
 
 async def suggested(answer: Answer, typed: str) -> list[MeetingView]:
     """Return the meetings that somebody may mean: by the group's name, or by words of name and date."""
-    now = answer.bot.clock.now()
+    now, typed = answer.bot.clock.now(), typed[:LONGEST_TYPED]
     async with answer.bot.db.read() as session:
         found = await meetings.choices(session, answer.actor, like=typed, now=now)
         if found or not typed:
             return list(found)
         found = await meetings.choices(session, answer.actor, limit=SEARCHED, now=now)
-    wanted = typed.lower().replace(",", " ").split()
-    fitting = [view for view in found if _has_all(cards.name_of(view, answer.reader), wanted)]
-    return fitting[:CHOICES]
+    return fitting(found, typed, answer.reader)[:CHOICES]
 
 
-def _has_all(name: str, wanted: list[str]) -> bool:
-    parts = name.lower().replace(",", " ").split()
+def fitting(views: Sequence[MeetingView], typed: str, reader: Reader) -> list[MeetingView]:
+    """Return those meetings whose name or date has words that begin with each word that was typed."""
+    wanted = _words_in(typed[:LONGEST_TYPED])
+    return [view for view in views if _has_all(_words_in(cards.name_of(view, reader)), wanted)]
+
+
+def _words_in(text: str) -> set[str]:
+    return set(text.lower().replace(",", " ").split())
+
+
+def _has_all(parts: set[str], wanted: set[str]) -> bool:
     return all(any(part.startswith(word) for part in parts) for word in wanted)
 
 
@@ -54,7 +64,7 @@ async def _chosen(answer: Answer, typed: str) -> int:
     """Return the meeting that was chosen (its id), or the only one that fits what was typed. Raises NotValid."""
     if typed.isdecimal() and len(typed) <= LONGEST_ID:
         return int(typed)
-    found = await suggested(answer, typed[:100])
+    found = await suggested(answer, typed)
     if len(found) != 1:
         raise NotValid(_("Please choose one meeting from the list that I show while you type."))
     return found[0].meeting_id
@@ -219,7 +229,7 @@ async def show_move(answer: Answer, state: str, filled: Filled) -> None:
     bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
     async with bot.db.begin() as session:
         view = await meetings.view(session, actor.guild_id, int(state))
-        local = forms.read_moment(filled.text("first"), now=now, zone=view.zone)
+        local = forms.read_moment(filled.text("first"), now=now, zone=view.zone, day=view.local.date())
         minutes = int((view.ends_at - view.starts_at).total_seconds() // 60)
         single = Plan(view.group_id, local, Rule("once"), minutes)
         preview = await timetables.look(session, actor, single, now=now)

@@ -121,7 +121,7 @@ async def test_what_is_not_clear_is_refused_with_the_form_as_another_way(stage: 
     card = await form(opened).send({"When is the first one?": "every tuesday 6:30 pm"})
     assert "**Every Tuesday**" in card
     assert "behind this link" in card
-    dropped = await stage.ana.press(card, "Cancel")
+    dropped = await stage.ana.press(card, "No, leave it")
     assert "Nothing was changed." in dropped
     assert await all_series(stage) == []
 
