@@ -105,6 +105,7 @@ class Preview:
     wall: str
     change_at: datetime | None
     clashes: tuple[Clash, ...]
+    room_id: int | None = None
 
 
 async def look(session: AsyncSession, actor: Actor, plan: Plan, *, now: datetime, instead_of: int = 0) -> Preview:
@@ -127,6 +128,7 @@ async def look(session: AsyncSession, actor: Actor, plan: Plan, *, now: datetime
                 session, group, plan.rule, plan.first, minutes=plan.minutes, zone=zone, instead_of=instead_of, now=now
             )
         ),
+        room_id=group.room_id,
     )
 
 

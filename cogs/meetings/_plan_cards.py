@@ -30,6 +30,7 @@ from peerbot.timetables import Plan, Preview
 TOPIC, LINK, TYPED, REASON = 901, 902, 903, 904
 PAGE = 6
 """Meetings on one page of the list: each has a button of its own, and Discord takes 40 components."""
+HIDDEN = _("Look: not everyone here can see that channel. Members of this group may not find it.")
 
 
 def echo_card(
@@ -40,8 +41,9 @@ def echo_card(
     *,
     heard: Hearing | None = None,
     place_gone: bool = False,
+    place_hidden: bool = False,
 ) -> Card:
-    """Return what a plan would come to, to be confirmed or changed; its channel may be gone meanwhile.
+    """Return what a plan would come to, to be confirmed or changed; its channel may be gone, or hidden from members.
 
     `heard` says who would be told, where it takes the place of another.
     """
@@ -61,6 +63,8 @@ def echo_card(
         lines.append(say(_("Look: the channel that it had is gone.")))
     card = Card().boxed().text("\n".join(lines))
     _add_place(card, plan, reader)
+    if place_hidden:
+        card.text(say(HIDDEN))
     ask = _("Nothing is kept yet. Is this right?")
     if instead_of:
         ask = _("Nothing is changed yet. These take the place of the old ones. Is this right?")
@@ -75,7 +79,9 @@ def echo_card(
     )
 
 
-def details_card(series: Series, group_name: str, plan: Plan, heard: Hearing, reader: Reader) -> Card:
+def details_card(
+    series: Series, group_name: str, plan: Plan, heard: Hearing, reader: Reader, *, place_hidden: bool = False
+) -> Card:
     """Return what another length, place or topic of a series comes to, to be confirmed or changed."""
     say = reader.say
     lines = [say(_("## Change {group}?", group=group_name))]
@@ -90,6 +96,7 @@ def details_card(series: Series, group_name: str, plan: Plan, heard: Hearing, re
         lines.append(
             say(_("Topic: the one below (now {old})", old=old) if plan.topic else _("No topic (now {old})", old=old))
         )
+    lines += [say(HIDDEN)] if place_hidden else []
     card = Card().boxed().text("\n".join(lines))
     if plan.link:
         card.text(say(_("Link. Members see it shortly before the start:"))).text(harmless(plan.link), mark=LINK)

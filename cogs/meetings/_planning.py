@@ -81,7 +81,12 @@ async def _echo(answer: Answer, plan: Plan, instead_of: int, *, place_gone: bool
         preview = await timetables.look(session, answer.actor, plan, now=now, instead_of=instead_of)
         if instead_of:
             heard = await news.hearing(session, answer.actor, instead_of, plan, now=now)
-    await answer.show(cards.echo_card(plan, preview, instead_of, answer.reader, heard=heard, place_gone=place_gone))
+    is_hidden = plan.channel_id != preview.room_id and _is_hidden(answer, plan.channel_id)
+    await answer.show(
+        cards.echo_card(
+            plan, preview, instead_of, answer.reader, heard=heard, place_gone=place_gone, place_hidden=is_hidden
+        )
+    )
 
 
 @buttons.ScheduleButton.pressed
@@ -100,9 +105,19 @@ async def schedule(answer: Answer, state: str) -> None:
             opening = _("## It is changed")
         else:
             series = await timetables.create(session, actor, plan, now=now)
-            opening = _("## It is scheduled") if series.created_at == now else _("## It stands already")
+            opening = _("## It is scheduled")
         group = await directory.view(session, actor.guild_id, plan.group_id)
+        if not draft.instead_of and series.created_at != now:
+            _series, tended = await timetables.locked_series(session, actor, series.series_id)
+            opening = _stands(plan, series, timetables.channel_of(plan, tended))
     await _show_series(answer, opening, group.name, plan, series, heard=heard)
+
+
+def _stands(plan: Plan, series: Series, channel_id: int | None) -> Text:
+    """Say that a series stands already, and that nothing else of what was planned is taken over."""
+    if (channel_id, plan.link, plan.topic) == (series.channel_id, series.link, series.topic):
+        return _("## It stands already")
+    return _("## It stands already\nIts place, link and topic stay as they were. Below you can change them.")
 
 
 async def _changed(
@@ -166,7 +181,8 @@ async def show_details(answer: Answer, state: str, filled: Filled) -> None:
         same = answer.say(_("It is like that already. Nothing was changed."))
         await answer.show(cards.done_card([same], answer.reader, buttons.DetailsButton(state, answer.reader)))
         return
-    await answer.show(cards.details_card(series, group.name, new, heard, answer.reader))
+    is_hidden = new.channel_id != series.channel_id and _is_hidden(answer, new.channel_id)
+    await answer.show(cards.details_card(series, group.name, new, heard, answer.reader, place_hidden=is_hidden))
 
 
 @buttons.RedetailButton.pressed
@@ -258,3 +274,10 @@ def _is_place(answer: Answer, channel_id: int) -> bool:
     if not isinstance(channel, Place) or not isinstance(person, discord.Member):
         return False
     return channel.permissions_for(person).view_channel
+
+
+def _is_hidden(answer: Answer, channel_id: int | None) -> bool:
+    """Return whether a channel is one that not everyone in the server sees."""
+    server = answer.interaction.guild
+    channel = server.get_channel(channel_id or 0) if server is not None else None
+    return channel is not None and not channel.permissions_for(channel.guild.default_role).view_channel

@@ -106,7 +106,11 @@ async def test_plain_words_are_shown_confirmed_and_kept_once(stage: Stage) -> No
     assert (series.rule, series.zone, series.minutes) == ("FREQ=WEEKLY;BYDAY=TU", "America/New_York", 60)
     button = card.button("Yes, schedule it")["custom_id"]  # type: ignore[attr-defined]
     assert isinstance(done, Seen)
-    assert "It stands already" in await stage.ana.forged(done, button)
+    again = await stage.ana.forged(done, button)
+    assert "It stands already" in again
+    assert "stay as they were" not in again
+    other = await stage.ana.press(await shown(stage, link=LINK), "Yes, schedule it")
+    assert "Its place, link and topic stay as they were. Below you can change them." in other
     assert len(await all_series(stage)) == 1
     assert await standing(stage) == [("2027-03-09T18:30", "planned"), ("2027-03-16T18:30", "planned")]
 
@@ -314,12 +318,18 @@ async def test_all_meetings_from_now_on_change(stage: Stage) -> None:
 
 async def test_a_place_that_is_gone_is_said_and_left_out(stage: Stage) -> None:
     voice = stage.guild.add_channel("Voice", wire.VOICE)
-    hidden = stage.guild.add_channel("Hidden", wire.VOICE, overwrites=[
-        {"id": str(stage.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
-    ])  # fmt: skip
+    everyone = {"id": str(stage.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
+    seers = [{**everyone, "id": str(each), "type": 1, "allow": everyone["deny"], "deny": "0"}
+             for each in (stage.ana.user_id, stage.application.bot_id)]  # fmt: skip
+    hidden = stage.guild.add_channel("Hidden", wire.VOICE, overwrites=[everyone])
+    staff = stage.guild.add_channel("Staff", wire.VOICE, overwrites=[everyone, *seers])
     await stage.world.settle()
+    warning = "Members of this group may not find it."
+    assert warning in await shown(stage, channel=staff)
+    assert warning not in await shown(stage, channel=stage.room())
     assert "I can't see that channel" in await shown(stage, channel=hidden, unchecked=True)
     card = await shown(stage, channel=voice)
+    assert warning not in card
     assert f"Where: <#{voice['id']}>" in card
     stage.guild.remove_channel(int(voice["id"]))
     await stage.world.settle()
