@@ -73,7 +73,7 @@ class Letters:
                 case Nowhere(is_away):
                     return await self._drop(delivery, is_away=is_away)
                 case Wait(until):
-                    return Retry("quiet hours", until - self.bot.clock.now())
+                    return Retry(reach.QUIET_HOURS, until - self.bot.clock.now())
                 case Way():
                     outcome = await self._by_dm(delivery, way) if way.by == reach.DM else None
                     outcome = outcome or await self._by_thread(delivery, way)

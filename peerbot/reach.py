@@ -31,6 +31,8 @@ DM_CLOSED, DM_LATE, THREAD_GONE, AWAY, UNREACHED = "dm_closed", "dm_late", "thre
 """What went wrong: direct messages are closed, could not be opened in time; the thread was deleted; the member was not
 in the server; no way worked."""
 
+QUIET_HOURS = "quiet hours"
+"""The problem of a letter that waits for the morning."""
 PATIENCE = timedelta(minutes=20)
 """How long a letter waits for a direct message that Discord does not let the bot open yet."""
 TEST_LIFE = timedelta(minutes=10)

@@ -179,13 +179,13 @@ async def _plan_anew(session: AsyncSession, guild_id: int, member_id: int, *, no
     """Plan one member's reminders of the meetings that are near, at the times that are right for them now."""
     near = (Meeting.guild_id == guild_id, Meeting.starts_at > now, Meeting.starts_at <= now + WINDOW)
     letters = await _letters(session, _wanting({"member_id": member_id}, *near), after=now, now=now)
-    await _forget_untimely(session, letters)
+    await _forget_untimely(session, member_id, letters)
     await _plan_letters(session, letters, now=now)
-    mine = (Delivery.member_id == member_id, Delivery.kind == REMINDER, Delivery.channel_id.is_(None))
     is_pending = Delivery.state == literal_column(str(deliveries.PENDING))
-    waiting = (is_pending, Delivery.due_at <= now, Delivery.next_at > now)
-    # It waits for the end of a night that may not be theirs any more.
-    look = update(Delivery).where(*mine, *waiting).values(next_at=now).returning(Delivery.delivery_id)
+    waiting = (is_pending, Delivery.problem == reach.QUIET_HOURS, Delivery.next_at > now)
+    # All letters that wait for the end of a night, which may not be theirs any more.
+    theirs = update(Delivery).where(Delivery.member_id == member_id, *waiting)
+    look = theirs.values(next_at=now).returning(Delivery.delivery_id)
     session.info["planned"] += await session.scalars(look, execution_options={"synchronize_session": False})
 
 
@@ -220,14 +220,25 @@ async def _letters(session: AsyncSession, wanting: Any, *, after: datetime, now:
     return letters
 
 
-async def _forget_untimely(session: AsyncSession, letters: Sequence[Planned]) -> None:
-    """Forget letters that wait for another moment than they are due at by now."""
+async def _forget_untimely(session: AsyncSession, member_id: int, letters: Sequence[Planned]) -> None:
+    """Forget letters to a member that wait for another moment than they are due at by now, or are wanted no more.
+
+    One that is not wanted would take the place of another that is due together with it, and then not be sent.
+    """
+    member = await session.get(Member, member_id)
+    wanted = chosen(member.reminders) if member is not None else ()
     due = {_key(letter): letter.due_at for letter in letters}
     waiting = (Delivery.state == literal_column(str(deliveries.PENDING)), Delivery.first_send_at.is_(None))
     found = await session.execute(
-        select(Delivery.delivery_id, Delivery.dedupe_key, Delivery.due_at).where(Delivery.dedupe_key.in_(due), *waiting)
+        select(Delivery.delivery_id, Delivery.dedupe_key, Delivery.due_at).where(
+            Delivery.member_id == member_id, Delivery.kind == REMINDER, *waiting
+        )
     )
-    untimely = [delivery_id for delivery_id, key, at in found if at != due[key]]
+    untimely = [
+        delivery_id
+        for delivery_id, key, at in found
+        if at != due.get(key, at) or int(key.rsplit(":", 2)[1]) not in wanted
+    ]
     gone = delete(Delivery).where(Delivery.delivery_id.in_(untimely), *waiting)  # asked twice: it may be claimed by now
     await session.execute(gone, execution_options={"synchronize_session": False})
 

@@ -85,7 +85,7 @@ class Passing:
         read, waits = LETTERS[row.kind]
         match await reach.decide(session, row, waits=waits, now=self.now):
             case reach.Wait(until):
-                await deliveries.postpone(session, row, until=until, problem="quiet hours")
+                await deliveries.postpone(session, row, until=until, problem=reach.QUIET_HOURS)
                 return
             case reach.Nowhere():
                 what = None

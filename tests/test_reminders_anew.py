@@ -7,11 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from builders import GUILD, LEO, MAYA, actor, make_group, seat
+from builders import GUILD, LEO, MAYA, actor, facilitator, make_group, seat
 from passing import Passing
 from test_reminders import DAYS, MINUTE, NOW, STARTS, before, meet, near, prefer
 
-from peerbot import departures, groups, reach, reminders
+from peerbot import departures, groups, meetings, news, reach, reminders
 from peerbot.database import Database
 from peerbot.models import Group, Guild
 from peerbot.reminders import DAY, HOUR, TEN
@@ -39,6 +39,10 @@ async def move(db: Database, zone: str, now: datetime) -> None:
     async with db.begin() as session:
         await reach.set_zone(session, actor(), zone, is_here=True, now=now)
         await reminders.follow(session, actor(), now=now)
+
+
+def of_news(came: list[Any]) -> list[int]:
+    return [each.user_id for each in came if each.kind == news.NEWS]
 
 
 def to_maya(came: list[Any]) -> list[datetime]:
@@ -117,3 +121,25 @@ async def test_what_was_due_before_somebody_joined_does_not_come_to_them_late(db
     await prefer(db, SAM, HOUR, TEN, now=passing.now)
     came = before(await passing.until(STARTS + DAYS))
     assert [minutes for user_id, minutes in came if user_id == SAM] == [TEN]
+
+
+async def test_a_reminder_that_is_switched_off_does_not_take_the_place_of_another(db: Database, group: Group) -> None:
+    await prefer(db, MAYA, HOUR, TEN)
+    await meet(db, group, EIGHT)  # both are due in the evening before
+    passing = Passing(db, NOW)
+    await passing.until(EIGHT - 12 * HOURS)
+    await prefer(db, MAYA, HOUR, now=passing.now)
+    (at,) = to_maya(await passing.until(EIGHT + DAYS))
+    assert at.astimezone(ZoneInfo("Europe/Berlin")).hour == 21
+
+
+async def test_news_that_wait_for_a_morning_come_at_once_where_it_is_day(db: Database, group: Group) -> None:
+    meeting_id = await meet(db, group, EIGHT + 5 * DAYS)
+    passing = Passing(db, NOW)
+    night = EIGHT - 10 * HOURS
+    await passing.until(night)
+    async with db.begin() as session:
+        await meetings.cancel(session, facilitator(), meeting_id, now=night)
+    assert of_news(await passing.until(night + 10 * MINUTE)) == []
+    await move(db, NEW_YORK, passing.now)
+    assert of_news(await passing.until(night + 11 * MINUTE)) == [MAYA]
