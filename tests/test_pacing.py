@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from builders import GUILD
-from dispatching import PATIENCE, Running, at_work
+from dispatching import PATIENCE, Running, at_rest, at_work
 
 from peerbot import deliveries, dispatcher, pacing
 from peerbot.deliveries import PENDING, Priority
@@ -17,7 +17,7 @@ from peerbot.models import Delivery
 
 pytestmark = pytest.mark.both_databases
 
-__all__ = ["at_work"]  # pytest finds fixtures by their names here
+__all__ = ["at_rest", "at_work"]  # pytest finds fixtures by their names here
 
 
 async def test_no_more_than_a_batch_is_under_way_and_the_rest_follows(at_work: Running) -> None:

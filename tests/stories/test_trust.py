@@ -52,11 +52,12 @@ async def test_a_greeting_lost_in_an_outage_is_looked_for_before_it_is_sent_agai
 async def test_a_request_that_hangs_does_not_overtake_what_came_later(
     group: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "LONGEST_RUN", timedelta(seconds=0.3))
     card = await group.maya.press(await group.maya.slash("/groups"), "Tuesday meeting")
     agreement = await group.maya.press(card, "Join")
     hold = group.discord.faults.hold("PUT", PERMISSIONS)
-    assert "You're in" in await group.maya.press(agreement, "I agree")
+    with monkeypatch.context() as first_run:
+        first_run.setattr(dispatcher, "LONGEST_RUN", timedelta(seconds=0.3))
+        assert "You're in" in await group.maya.press(agreement, "I agree")
     assert hold.arrived.is_set()
     hold.release()
     await group.later(seconds=5)
