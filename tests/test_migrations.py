@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from builders import GUILD, make_guild
+from builders import GUILD, facilitator, make_guild
 from conftest import settings_for
 from pydantic import SecretStr
 from sqlalchemy import URL, Connection, Engine, Inspector, delete, inspect, text
+from timetabling import NOW, meetings_of, tuesdays
 
-from peerbot import deliveries, schema
+from peerbot import deliveries, meetings, schema
 from peerbot.config import engine_url
 from peerbot.database import connect
 from peerbot.errors import SchemaWrong
@@ -167,6 +168,29 @@ def test_what_was_leased_before_an_upgrade_is_taken_up_after_it(bare_url: str, u
         schema.migrate(connection, "-1")
     schema.bring_up(url)
     assert asyncio.run(claim("new")) == [("new", 2)]
+
+
+def test_answers_from_before_they_said_to_which_start_still_count(bare_url: str, url: URL, engine: Engine) -> None:
+    schema.bring_up(url)
+
+    async def going(*, answers: bool) -> list[int]:
+        db = connect(settings_for(bare_url))
+        async with db.begin() as session:
+            if answers:
+                await make_guild(session, now=NOW)
+                await tuesdays(session)
+            meeting = (await meetings_of(session))[0]
+            if answers:
+                await meetings.respond(session, facilitator(), meeting.meeting_id, "going", now=NOW)
+            view = await meetings.view(session, GUILD, meeting.meeting_id)
+        await db.close()
+        return [view.going, view.cant]
+
+    assert asyncio.run(going(answers=True)) == [1, 0]
+    with engine.begin() as connection:
+        schema.migrate(connection, "-1")
+    schema.bring_up(url)
+    assert asyncio.run(going(answers=False)) == [1, 0]
 
 
 @pytest.mark.parametrize("statement", ["3", "15", "commit"])
