@@ -115,7 +115,7 @@ async def starts(session: AsyncSession, guild_id: int, meeting_id: int) -> Seque
 
 
 async def board(session: AsyncSession, guild_id: int, *, now: datetime) -> tuple[Line, ...]:
-    """Return when the open groups of a server meet next, the soonest first."""
+    """Return when the open groups of a server meet next, the soonest first; one more than the board has room for."""
     soonest = func.min(Meeting.starts_at)
     ahead = (
         select(Group.group_id, Group.name, soonest)
@@ -124,7 +124,7 @@ async def board(session: AsyncSession, guild_id: int, *, now: datetime) -> tuple
         .where(Meeting.starts_at > now - meetings.LATELY, Group.state == "open")
         .group_by(Group.group_id, Group.name)
         .order_by(soonest, Group.group_id)
-        .limit(ON_BOARD)
+        .limit(ON_BOARD + 1)
     )
     rows = (await session.execute(ahead)).all()
     seats = await directory.several(session, guild_id, [group_id for group_id, _name, _at in rows])

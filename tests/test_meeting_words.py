@@ -13,11 +13,11 @@ from cogs._interactions import Card
 from cogs._outbox import Post
 from cogs.groups._ahead import add_ahead
 from cogs.meetings import _letters as letters
-from cogs.meetings._cards import meeting_card
+from cogs.meetings._cards import board_card, meeting_card
 from peerbot import times
 from peerbot.meetings import MeetingView
 from peerbot.news import AS_USUAL, MOVED, OFF, OTHER_ZONE, Change, News, Where
-from peerbot.notices import Notice
+from peerbot.notices import ON_BOARD, Line, Notice
 from peerbot.recurrence import Rule
 from peerbot.reminders import Reminder
 from peerbot.text import PSEUDO, Reader
@@ -160,6 +160,16 @@ def test_of_a_group_that_has_closed_a_letter_and_the_cards_say_that_its_meetings
     shown = "\n".join(each.content for each in card.walk_children() if isinstance(each, ui.TextDisplay))
     assert "The group has closed. Its meetings have ended." in shown
     assert "no next date" not in shown
+
+
+def test_the_board_says_when_there_are_more_groups_than_it_shows() -> None:
+    lines = [Line(number, f"Group {number}", AT, 1) for number in range(ON_BOARD + 1)]
+    for several, more in ((lines[:-1], False), (lines, True)):
+        items = list(board_card(several, guild(), ENGLISH).walk_children())
+        shown = "\n".join(each.content for each in items if isinstance(each, ui.TextDisplay))
+        assert len(items) <= 40
+        assert ("More groups meet later." in shown) is more
+        assert f"Group {ON_BOARD}" not in shown
 
 
 def test_every_letter_is_translated_and_fits_even_with_the_longest_names() -> None:

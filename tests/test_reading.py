@@ -243,7 +243,7 @@ ROOM_MOVED = replace(ROOM_MEETING, meeting_id=2, original=datetime(2026, 12, 2, 
 ROOM_OFF = replace(ROOM_MEETING, state="cancelled")
 LAST = replace(ROOM_OFF, next_at=None)
 OVER = replace(ROOM_MEETING, state="over")
-BOARD = tuple(Line(number, "Tuesday", NOON, number) for number in range(ON_BOARD))
+BOARD = tuple(Line(number, "Tuesday", NOON, number) for number in range(ON_BOARD + 1))
 AHEAD = ((ROOM_MEETING, "going"), (ROOM_MOVED, "cant"), (replace(ROOM_MEETING, meeting_id=3), None))
 MANY = tuple(replace(seat, group_id=seat.group_id + 10 * more) for more in range(2) for seat in SEATS)
 

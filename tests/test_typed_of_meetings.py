@@ -45,7 +45,7 @@ def test_a_time_alone_on_a_day_that_is_over_is_refused() -> None:
         forms.read_moment("7 am", now=NOW, zone="Europe/Berlin", day=NOW.date())
 
 
-@pytest.mark.parametrize("typed", ["f " * 3000, "tuesday " * 700, "t" * 6000, ", " * 3000])
+@pytest.mark.parametrize("typed", ["t " * 3000, "m " * 3000, "t" * 6000, ", " * 3000])
 def test_no_text_to_find_a_meeting_by_holds_everyone_up(typed: str) -> None:
     fitting([MEETING], typed, ENGLISH)  # what is worked out once
     views = [MEETING] * SEARCHED

@@ -16,7 +16,7 @@ from cogs.meetings import _buttons as buttons
 from peerbot import meetings, times
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
-from peerbot.notices import Choices, Line, Notice
+from peerbot.notices import ON_BOARD, Choices, Line, Notice
 from peerbot.recurrence import instant
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, mention, n_
 
@@ -130,11 +130,13 @@ def board_card(lines: Sequence[Line], guild: Guild, reader: Reader) -> Card:
     else:
         none = _("No meeting is planned right now. Please look again soon.")
         card.text(f"{reader.say(_('## Next meetings'))}\n{reader.say(none)}")
-    for line in lines:
+    for line in lines[:ON_BOARD]:
         name = reader.say(_("**{name}**", name=line.name))
         when = times.when(line.starts_at, guild.time_zone, reader)
         free = n_("{n} seat free", "{n} seats free", line.free) if line.free else _("full right now")
         card.section(f"{name}\n{when}\n{reader.say(free)}", look_button(line.group_id, line.name, reader))
+    if len(lines) > ON_BOARD:
+        card.text(reader.say(_("More groups meet later. *Find a group* shows them all.")))
     find = browse_button(reader, label=_("Find a group"))
     return card.row(find, mine_button(reader), help_now_button(guild.help_countries, reader))
 
