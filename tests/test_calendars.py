@@ -13,7 +13,7 @@ import pytest
 from builders import GUILD, LEO, MAYA, actor, facilitator, make_group, seat
 from dateutil import tz
 from dateutil.rrule import rrulestr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 from sqlalchemy import select
@@ -277,6 +277,7 @@ def test_clocks_change_at_the_wall_time_of_before() -> None:
 
 
 @settings(max_examples=60)
+@example("Europe/Dublin", Rule("monthly", 1, nth=4, weekday=6), datetime(2026, 1, 5, 1), None)
 @given(
     zone=st.sampled_from(ZONES),
     rule=RULES,
@@ -288,6 +289,7 @@ def test_any_rule_in_any_zone_is_read_back_as_it_is(zone: str, rule: Rule, start
     rule = Rule(rule.freq, rule.interval, rule.weekdays, rule.nth, rule.weekday, until)
     coming = occurrences(rule, start, zone, after=WALLS.replace(tzinfo=UTC) - timedelta(days=2), limit=40)
     # python-dateutil reads a time that clocks skip in its own way, not in that of RFC 5545, 3.3.5.
+    all_of_them = len(coming)
     coming = [each for each in coming if kind_of(each.local, zone) == "plain"]
     if not coming:
         return
@@ -295,4 +297,4 @@ def test_any_rule_in_any_zone_is_read_back_as_it_is(zone: str, rule: Rule, start
     file = calendars.write([one], title=TITLE, now=NOW)
     read = set(instants(file, coming[-1].at + timedelta(seconds=1)))
     assert read >= {each.at for each in coming}
-    assert len(read) <= len(coming) + 2
+    assert len(read) <= all_of_them
