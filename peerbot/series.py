@@ -180,7 +180,8 @@ async def recompute(session: AsyncSession, several: Sequence[Series], zone: str,
     for meeting in await session.scalars(ahead):
         starts_at = instant(parse(meeting.moved_local or meeting.original_local), zone)
         if starts_at != meeting.starts_at:
-            was.append(max(meeting.starts_at, now))
+            if meeting.state != "cancelled":
+                was.append(max(meeting.starts_at, now))
             _note(meeting, starts_at)
             set_time(meeting, starts_at, minutes[meeting.series_id])
             meeting.turned_at, meeting.here_at = now, None
@@ -274,7 +275,8 @@ async def _plan_telling(
     session: AsyncSession, several: Sequence[Meeting], was: Sequence[datetime] = (), *, now: datetime
 ) -> None:
     """Have people told of some meetings in a minute; at once if one begins soon, or would have begun soon."""
-    first = min([*was, *(meeting.starts_at for meeting in several)])
+    awaited = [meeting.starts_at for meeting in several if meeting.state == "planned" or not was]  # what is off is not
+    first = min([*was, *awaited])
     told_at = now if first - now < AT_ONCE else now + UNDO
     changed = {meeting.series_id: meeting for meeting in several}
     news = [

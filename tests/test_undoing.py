@@ -128,6 +128,18 @@ async def test_a_meeting_that_was_off_is_off_again_when_its_move_is_undone(tuesd
     assert await standing(tuesdays) == ("planned", False)
 
 
+async def test_that_it_is_off_again_can_be_taken_back_also_shortly_before_a_time_at_which_nobody_comes(
+    tuesdays: Tuesdays,
+) -> None:
+    for rule, what in ((meetings.cancel, ()), (meetings.move, (THURSDAY,))):
+        await tuesdays.do(rule, tuesdays.ids[0], *what)
+        await tuesdays.told()
+    await tuesdays.passing.until(FIRST - 20 * MINUTE)
+    await tuesdays.do(meetings.undo, tuesdays.ids[0])
+    assert await tuesdays.told(timedelta(seconds=59)) == []
+    assert said(await tuesdays.told()) == [("03-03", "cancelled", news.MOVED)]
+
+
 async def test_a_reminder_that_was_due_while_a_meeting_was_elsewhere_for_a_minute_is_not_lost(
     tuesdays: Tuesdays,
 ) -> None:
