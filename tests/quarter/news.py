@@ -24,7 +24,7 @@ from tests.quarter.oracle import MINUTE, Passage
 from tests.quarter.play import Received
 from tests.quarter.script import Script
 from tests.quarter.truth import CLOSE, LENGTH, Meeting, Series, Truth
-from tests.quarter.walls import moments, morning_after
+from tests.quarter.walls import moments, morning_after, wall
 
 UNDO, NEAR = MINUTE, 30 * MINUTE
 WAITS = timedelta(hours=40)
@@ -138,11 +138,16 @@ class Minds:
             if self.truth.cannot(meeting, self.who, at - CLOSE) or self.truth.cannot(meeting, self.who, at + 2 * CLOSE):
                 self.mind.beliefs[meeting] = UNKNOWN
         if series.created_at == at:  # days that were skipped in the series before are skipped in this one, as is known
-            old = self.truth.series[self.group][series.number - 1].meetings
-            off = {each.standing(at).place.date() for each in old if self.mind.of(each) == OFF}
+            old = self.truth.series[self.group][series.number - 1]
+            days = {
+                each: {each.original.date(), wall(each.standing(at).place, old.zone).date()} for each in old.meetings
+            }
+            off = {day for each, its in days.items() if self.mind.of(each) == OFF for day in its}
             for meeting in changed:
-                if meeting.standing(at).place.date() in off:
+                if meeting.original.date() in off:
                     self.mind.beliefs[meeting] = OFF
+                elif not any(meeting.original.date() in its for its in days.values()):
+                    self.mind.beliefs[meeting] = UNKNOWN  # of a day in a break on which the group did not meet before
 
     def _joins(self, at: datetime) -> None:
         """Whoever joins or comes back sees what is so; of what changed just before that they may be told or not."""

@@ -7,6 +7,7 @@ stopped it is moved on at once.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from peerbot import arrivals, deliveries, groups, meetings, reach, reminders, ti
 from peerbot import setup as settings_of
 from peerbot.config import Settings
 from peerbot.database import BACKGROUND
+from peerbot.errors import MeetingUnknown
 from peerbot.making import LOCAL
 from peerbot.models import Meeting
 from peerbot.recurrence import Rule
@@ -149,7 +151,8 @@ class Play:
         async with self._begin() as session:
             host = self._actor(self.script.facilitators[meeting.group])
             found = await self._meeting(session, meeting.group, meeting.original)
-            await arrivals.here(session, host, found.meeting_id, now=self.stage.clock.now())
+            with suppress(MeetingUnknown):  # should it not be on, its start post is missing
+                await arrivals.here(session, host, found.meeting_id, now=self.stage.clock.now())
         await self.stage.world.settle(30)
 
     async def _open(self) -> None:

@@ -6,7 +6,7 @@ Follows from the script alone, by what a facilitator would say that each of the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -103,6 +103,7 @@ class Series:
     meetings: list[Meeting]
     created_at: datetime
     zone: str
+    breaks: set[tuple[date, date]] = field(default_factory=set[tuple[date, date]])
     endings: list[tuple[datetime, bool]] = field(default_factory=list[tuple[datetime, bool]])
 
     @property
@@ -344,10 +345,24 @@ class Truth:
         else:
             assert action.original is not None
             assert action.to is not None
-            first, last = action.original.date(), action.to.date()
-            was, becomes = ("", "skipped") if action.what == "skip" else ("skipped", "")
-            days = [each for each in self._ahead(series, at, was) if first <= self.day_of(each) <= last]
-            self._set(at, days, becomes)
+            days = (action.original.date(), action.to.date())
+            if action.what == "skip":
+                series.breaks.add(days)
+                self._set(at, [each for each in self._ahead(series, at, "") if self._is_in(each, [days])], "skipped")
+            else:
+                self._unskip(series, days, at)
+
+    def _unskip(self, series: Series, days: tuple[date, date], at: datetime) -> None:
+        """Take a break back: what is in no other one is on again, and does not go back into it when it was moved."""
+        series.breaks -= {days}
+        mine = [each for each in self._ahead(series, at, "skipped") if self._is_in(each, [days])]
+        self._set(at, [each for each in mine if not self._is_in(each, series.breaks)], "")
+        for each in self._ahead(series, at, ""):
+            if each.now.was_off == "skipped" and days[0] <= each.original.date() <= days[1]:
+                each.history[-1] = replace(each.now, was_off="")
+
+    def _is_in(self, meeting: Meeting, breaks: Iterable[tuple[date, date]]) -> bool:
+        return any(first <= self.day_of(meeting) <= last for first, last in breaks)
 
     def day_of(self, meeting: Meeting) -> date:
         """Return the day on which a meeting is, or would be."""
@@ -383,12 +398,22 @@ class Truth:
     def _change(self, action: Action) -> None:
         old = self.active(action.group)
         assert old is not None
-        off = {why: {self.day_of(each) for each in self._ahead(old, action.at, why)} for why in ("skipped", "one")}
+        off = {
+            day: why
+            for why in ("skipped", "one")
+            for each in self._ahead(old, action.at, why)
+            for day in (self.day_of(each), each.original.date())
+        }
         old.endings.append((action.at, True))
         self._set(action.at, self._ahead(old, action.at, ""), "ended")
         new = self._begin(action)
-        for why, days in off.items():
-            self._set(action.at, [each for each in new.meetings if each.original.date() in days], why)
+        new.breaks = {each for each in old.breaks if each[1] >= (action.at - timedelta(days=1)).date()}
+        for why in ("skipped", "one"):
+            days = [each for each in new.meetings if off.get(each.original.date()) == why]
+            if why == "skipped":  # a break is one for the new series too, on all of its days
+                days += [each for each in new.meetings if self._is_in(each, new.breaks) and each not in days]
+                days = [each for each in days if off.get(each.original.date()) != "one"]
+            self._set(action.at, days, why)
 
 
 def _is_within(stretches: list[list[datetime]], at: datetime) -> bool:
