@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Select, and_, func, literal_column, or_, select, union, update
@@ -341,7 +341,7 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
     series = await session.get(Series, delivery.subject_id or 0)
     if group is None or series is None or group.state != "open" or not await takes_part(session, delivery):
         return None
-    about = _About.of(delivery.dedupe_key)
+    about = await _as_known(session, delivery)
     seen = await meetings.several(session, delivery.guild_id, list(about.changes))
     changes = tuple(
         Change(view, about.changes[view.meeting_id][:1])
@@ -369,6 +369,21 @@ async def letter(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
         keeps_time=after is not None and _keeps_time(series, after),
         off_at=_off_at(changes, ahead, now) if after is not None else None, dates=dates, zone=series.zone, where=where,
     )  # fmt: skip
+
+
+async def _as_known(session: AsyncSession, delivery: Delivery) -> _About:
+    """Return what a letter is about; what one before it was to say, and had not to say in the end, nobody knows."""
+    about = _About.of(delivery.dedupe_key)
+    if delivery.collapse_key == _collapse(delivery.subject_id or 0, delivery.member_id or 0)[0]:
+        return about  # nothing was on its way when it was planned
+    mine = (Delivery.member_id == delivery.member_id, Delivery.subject_id == delivery.subject_id)
+    before = (Delivery.kind.in_((NEWS, NEWS_NOW)), Delivery.delivery_id < delivery.delivery_id)
+    unsent = (Delivery.state == literal_column(str(CANCELLED)), Delivery.problem.is_(None))
+    found = select(Delivery.dedupe_key).where(*mine, *before, *unsent, Delivery.ended_at >= delivery.created_at)
+    for key in await session.scalars(found.order_by(Delivery.delivery_id.desc())):
+        knew = _About.of(key).changes
+        about = replace(about, changes=about.changes | {each: knew[each] for each in about.changes if each in knew})
+    return about
 
 
 def _keeps_time(old: Series, new: Series) -> bool:

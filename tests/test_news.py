@@ -349,6 +349,29 @@ async def test_a_letter_that_may_be_sent_already_is_not_overtaken_by_what_change
     assert sum(map(len, told)) == 2 * 3
 
 
+@pytest.mark.parametrize(("became", "knows"), [(deliveries.DONE, True), (deliveries.CANCELLED, False)])
+async def test_the_way_back_is_told_to_who_was_sent_what_was_on_its_way(
+    tuesdays: Tuesdays, db: Database, became: int, *, knows: bool
+) -> None:
+    for number, rule in enumerate((meetings.cancel, meetings.undo)):
+        at = NOW + number * 5 * MINUTE
+        async with db.begin() as session:
+            await rule(session, facilitator(), tuesdays.ids[0], now=at)
+            tell = (await session.scalars(select(Delivery).where(Delivery.kind == series.TELL))).one()
+            await news.tell(session, tell, at + MINUTE)
+            for letter in await session.scalars(select(Delivery).where(Delivery.kind == news.NEWS)):
+                letter.channel_id = 5  # it was addressed, and Discord did not say what became of it
+    async with db.begin() as session:
+        sent = await deliveries.claim(session, now=NOW + HOUR, owner="1", limit=99)
+        letters = sorted((each for each in sent if each.kind == news.NEWS), key=lambda each: each.delivery_id)
+        assert len(letters) == 2 * 3
+        for first in letters[:3]:
+            assert await news.letter(session, first, now=NOW + HOUR) is None
+            await deliveries.finish(session, first, became, now=NOW + HOUR)
+        told = [await news.letter(session, each, now=NOW + HOUR) for each in letters[3:]]
+    assert [each is not None for each in told] == [knows] * 3
+
+
 async def test_who_was_not_told_in_time_that_a_meeting_came_earlier_is_told_that_it_is_over(
     tuesdays: Tuesdays, db: Database
 ) -> None:
