@@ -75,6 +75,7 @@ async def _run(folder: Path, engine: str, seeds: range, groups: int, weeks: int)
         "letters of news",
         "judged",
         *map(str.lower, WORST),
+        "errors",
         "seconds",
     )
     results = Table("What was received, and what was wrong with it", what)
