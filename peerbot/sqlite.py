@@ -61,6 +61,11 @@ class Cursor:
 class Connection(aiosqlite.Connection):
     """A connection that gives such cursors."""
 
+    def __del__(self) -> None:
+        """Close without a word: SQLAlchemy lets go of a connection whose task was cancelled as it opened."""
+        if self._connection is not None:
+            self.stop()
+
     def cursor(self) -> Any:  # aiosqlite's own has to be waited for
         return Cursor(self)
 

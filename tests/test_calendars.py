@@ -276,7 +276,12 @@ def test_clocks_change_at_the_wall_time_of_before() -> None:
     ]
 
 
+LISTED_UNTIL = datetime(2035, 9, 1, tzinfo=UTC)
+"""A file lists changes of clocks that follow no plain rule for ten years; a quarterly series of 40 goes beyond."""
+
+
 @settings(max_examples=60)
+@example("America/Santiago", Rule("monthly", 3, nth=1, weekday=0), datetime(2026, 5, 5), None)
 @example("Europe/Dublin", Rule("monthly", 1, nth=4, weekday=6), datetime(2026, 1, 5, 1), None)
 @given(
     zone=st.sampled_from(ZONES),
@@ -289,6 +294,7 @@ def test_any_rule_in_any_zone_is_read_back_as_it_is(zone: str, rule: Rule, start
     rule = Rule(rule.freq, rule.interval, rule.weekdays, rule.nth, rule.weekday, until)
     coming = occurrences(rule, start, zone, after=WALLS.replace(tzinfo=UTC) - timedelta(days=2), limit=40)
     # python-dateutil reads a time that clocks skip in its own way, not in that of RFC 5545, 3.3.5.
+    coming = [each for each in coming if each.at < LISTED_UNTIL]
     all_of_them = len(coming)
     coming = [each for each in coming if kind_of(each.local, zone) == "plain"]
     if not coming:
