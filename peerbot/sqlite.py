@@ -64,7 +64,8 @@ class Connection(aiosqlite.Connection):
     def __del__(self) -> None:
         """Close without a word: SQLAlchemy lets go of a connection whose task was cancelled as it opened."""
         if self._connection is not None:
-            self.stop()
+            self._running = False
+            self._tx.put_nowait((None, self._connection.close))  # nobody waits: its loop may be closed by now
 
     def cursor(self) -> Any:  # aiosqlite's own has to be waited for
         return Cursor(self)
