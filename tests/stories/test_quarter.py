@@ -18,7 +18,7 @@ from tests.quarter.play import Play, set_stage
 from tests.quarter.script import write
 
 
-@pytest.mark.timeout(180)  # some 12 s by itself
+@pytest.mark.timeout(180)  # some 16 s by itself
 @pytest.mark.parametrize(("seed", "begin"), [(52, datetime(2026, 3, 16)), (327, datetime(2026, 10, 19))])
 async def test_three_weeks_bring_what_they_should(seed: int, begin: datetime, sqlite_url: str) -> None:
     script = write(seed, groups=2, weeks=3, begin=begin)
