@@ -18,8 +18,6 @@ REASON = "peerbot: private thread"
 KEPT_OPEN = 10080
 """Minutes without a message after which Discord archives a thread: a week, the longest that there is."""
 THREAD_ARCHIVED = 50083
-ANSWERS_AT_ONCE = 100
-"""User ids that Discord takes in one request for members (gateway-events.mdx)."""
 PERSON_GONE = frozenset({10007, 10013})
 WHO_READS = _(
     "Who can read it: you, this group's facilitators, people who manage this server and take this on, "
@@ -127,15 +125,23 @@ async def remove_person(thread: discord.Thread, user_id: int) -> None:
         await thread.remove_user(discord.Object(user_id))
 
 
-async def holders(server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
-    """Return those of some users who are in the server and hold a role now."""
-    return {member.id for member in await present(server, user_ids) if holds(member, role_id)}
+async def holders(bot: PeerBot, server: discord.Guild, role_id: int, user_ids: Collection[int]) -> set[int]:
+    """Return those of some users who are in the server and hold a role, as seen within the last minute."""
+    return {member.id for member in await present(bot, server, user_ids) if holds(member, role_id)}
 
 
-async def present(server: discord.Guild, user_ids: Collection[int]) -> list[discord.Member]:
-    """Return those of some users who are in the server, as they are there now."""
-    asked = list(user_ids)[:ANSWERS_AT_ONCE]
-    return await server.query_members(user_ids=asked, limit=len(asked), cache=False) if asked else []
+async def present(
+    bot: PeerBot, server: discord.Guild, user_ids: Collection[int], *, afresh: bool = False
+) -> list[discord.Member]:
+    """Return those of some users who are in the server.
+
+    Who is in voice is known. Of others what Discord said may be some seconds old (`peerbot.roll`), which is right for
+    whom to call or to name; what gives or takes anything asks `afresh`.
+    """
+    followed = [] if afresh else [member for each in user_ids if (member := server.get_member(each)) is not None]
+    known = {member.id for member in followed}
+    asked = [each for each in user_ids if each not in known]
+    return followed + await bot.roll.present(server.id, asked, afresh=afresh)
 
 
 def holds(member: discord.Member, role_id: int) -> bool:

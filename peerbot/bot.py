@@ -7,6 +7,7 @@ says whom, and keeps no messages. What it does lives in the cogs, which are load
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from importlib import import_module
@@ -28,6 +29,7 @@ from peerbot.dispatcher import Courier, Dispatcher, Outbox
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Card, Guild
 from peerbot.processes import Presence, Standing
+from peerbot.roll import Roll
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,9 @@ LONGEST_WAIT = 30.0
 """Seconds that the library may wait out a rate limit; longer ones go back to the outbox, before their lease ends."""
 
 
+OF_PEOPLE = "GUILD_MEMBER_"
+CHANGES = frozenset({f"{OF_PEOPLE}ADD", f"{OF_PEOPLE}UPDATE", f"{OF_PEOPLE}REMOVE"})
+"""What Discord calls it when somebody came, was changed or left (events/gateway-events.mdx, "Guilds")."""
 UNCOUNTED = ("/api/v10/interactions/", "/api/v10/webhooks/")
 """Answers to interactions, which Discord does not count (topics/rate-limits.mdx) and nobody shall wait for."""
 
@@ -110,6 +115,7 @@ class PeerBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True),
             tree_cls=Tree,
             http_trace=trace,
+            enable_debug_events=True,  # on_socket_raw_receive, below
         )
         self.settings = settings
         self.db = db
@@ -119,6 +125,7 @@ class PeerBot(commands.AutoShardedBot):
         self.drawings: dict[str, Drawing] = {}
         self.budget = SendBudget()
         self.dispatcher = Dispatcher(db, clock, self.outbox, owner=owner)
+        self.roll = Roll[discord.Member](clock, self._ask_who_is_there)
         self.presence = Presence(db, owner, self._in_touch)
         self.presence.changed = self._stands
         self._following: asyncio.Task[None] | None = None
@@ -159,6 +166,28 @@ class PeerBot(commands.AutoShardedBot):
     async def on_guild_available(self, _guild: discord.Guild) -> None:
         """Deliver at once what waited for a server to be in sight; after a start that is what a kill left open."""
         self.dispatcher.wake()
+
+    async def _ask_who_is_there(self, guild_id: int, user_ids: list[int]) -> dict[int, discord.Member]:
+        server = self.get_guild(guild_id)
+        if server is None:
+            raise TimeoutError("server not in sight")
+        found = await server.query_members(user_ids=user_ids, limit=len(user_ids), cache=False)
+        return {member.id: member for member in found}
+
+    async def on_socket_raw_receive(self, message: str) -> None:
+        """Forget what is known of a person who came, was changed or left.
+
+        From what Discord sends itself: the library passes changes on only of members whom it keeps, those in voice.
+        """
+        if OF_PEOPLE not in message:
+            return
+        event: dict[str, Any] = json.loads(message)
+        if event["t"] in CHANGES:
+            self.roll.has_changed(int(event["d"]["guild_id"]), int(event["d"]["user"]["id"]))
+
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """Trust nothing that was known before a new session; one that is resumed has missed nothing."""
+        self.roll.begin_anew({guild.id for guild in self.guilds if guild.shard_id == shard_id})
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait as long as Discord asks between identifies, and not longer."""

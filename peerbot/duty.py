@@ -74,14 +74,14 @@ async def others_on_duty(session: AsyncSession, actor: Actor, *, now: datetime) 
     return (await session.scalars(others)).one()
 
 
-async def in_server(session: AsyncSession, guild_id: int, *, now: datetime, limit: int) -> Sequence[Member]:
-    """Return facilitators of a server's open groups who are on duty, in the order of their ids."""
+async def in_server(session: AsyncSession, guild_id: int, *, now: datetime, limit: int) -> Sequence[int]:
+    """Return the members who facilitate in a server's open groups and are on duty, in the order of their ids."""
     listed = (
         select(Facilitator.member_id)
         .join(Group, Group.group_id == Facilitator.group_id)
         .where(Group.guild_id == guild_id, Group.state == "open")
     )
-    found = select(Member).where(Member.guild_id == guild_id, Member.member_id.in_(listed), *_is_on(now))
+    found = select(Member.member_id).where(Member.guild_id == guild_id, Member.member_id.in_(listed), *_is_on(now))
     return (await session.scalars(found.order_by(Member.member_id).limit(limit))).all()
 
 

@@ -321,16 +321,16 @@ def _listed(meeting: Meeting) -> Select[int]:
 
 async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but: Collection[int] = ()) -> list[Member]:
     """Return whom to call for a meeting: facilitators on duty, its group's first, of the others not always the same."""
-    own = set((await session.scalars(_listed(meeting))).all())
+    own = [member.member_id for member in await duty.on_duty(session, meeting.group_id, now=now)]
     there = await duty.in_server(session, meeting.guild_id, now=now, limit=LOOKED_AT)
-    known = {member.member_id: member for member in [*await duty.on_duty(session, meeting.group_id, now=now), *there]}
-    for member in await hosting(session, meeting):  # who covers may look after no group at all
-        if duty.is_on(member, now):
-            known.setdefault(member.member_id, member)
+    # Who covers may look after no group at all.
+    hosts = [member.member_id for member in await hosting(session, meeting) if duty.is_on(member, now)]
+    known = list(dict.fromkeys([*own, *there, *hosts]))
     shift = meeting.meeting_id % max(len(known), 1)
-    turned = [*known.values()][shift:] + [*known.values()][:shift]
-    chosen = sorted(turned, key=lambda member: member.member_id not in own)
-    return [member for member in chosen if member.member_id not in but][:MOST_CALLED]
+    turned = sorted(known[shift:] + known[:shift], key=lambda member_id: member_id not in own)
+    chosen = [member_id for member_id in turned if member_id not in but][:MOST_CALLED]
+    found = await session.scalars(select(Member).where(Member.member_id.in_(chosen)))
+    return sorted(found, key=lambda member: chosen.index(member.member_id))
 
 
 async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> Asking:

@@ -71,7 +71,7 @@ class DeskEffects:
         thread = await threads.find_thread(server, task.thread_id)
         if thread is not None and task.done_at is not None:
             return thread
-        people = [wanted.user_id, *await let_in(server, role_id, wanted)]
+        people = [wanted.user_id, *await let_in(self.bot, server, role_id, wanted)]
         if thread is None:
             name = reader.say(_("Hello {number}", number=thread_number(task)))
             return await threads.open_thread(self.bot, server.id, wanted.parent_id, name, people)
@@ -114,7 +114,7 @@ class DeskEffects:
             return NotNeeded()
         if server is None or server.unavailable:
             return threads.out_of_sight(self.bot, server)
-        (member, *_more) = [*await threads.present(server, [found.user_id]), None]
+        (member, *_more) = [*await threads.present(self.bot, server, [found.user_id], afresh=True), None]
         if member is not None and found.is_listed and threads.holds(member, guild.facilitator_role_id):
             return NotNeeded()
         keeps = found.had if member is not None and member.guild_permissions.manage_guild else frozenset[int]()
@@ -142,11 +142,11 @@ class DeskEffects:
         return Sent()
 
 
-async def let_in(server: discord.Guild, role_id: int, wanted: ThreadWanted) -> list[int]:
+async def let_in(bot: PeerBot, server: discord.Guild, role_id: int, wanted: ThreadWanted) -> list[int]:
     """Return who, besides its person, may be let into a task's thread now."""
     claimer = wanted.view.claimed_by
     asked = [*wanted.listed, *([claimer] if claimer is not None and claimer not in wanted.listed else [])]
-    found = {member.id: member for member in await threads.present(server, asked)}
+    found = {member.id: member for member in await threads.present(bot, server, asked, afresh=True)}
     return [
         user_id
         for user_id in asked

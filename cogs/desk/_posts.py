@@ -53,7 +53,7 @@ class DeskPosts:
         server = self.bot.get_guild(delivery.guild_id)
         if guild is None or server is None:
             return task, guild, []
-        hold = await threads.holders(server, guild.facilitator_role_id, user_ids)
+        hold = await threads.holders(self.bot, server, guild.facilitator_role_id, user_ids)
         return task, guild, [user_id for user_id in user_ids if user_id in hold]
 
     async def render_card(self, delivery: Delivery) -> Post | None:

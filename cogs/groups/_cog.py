@@ -23,6 +23,7 @@ from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.groups import CARD_DAYS
 from peerbot.models import Guild
 from peerbot.readers import ReaderOf
+from peerbot.roll import AT_ONCE
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ class Groups(commands.Cog):
                 break
             after = ours[-1][0]
             asked = [user_id for _member_id, user_id in ours]
-            present = await server.query_members(user_ids=asked, limit=effects.ANSWERS_AT_ONCE, cache=False)
+            present = await server.query_members(user_ids=asked, limit=AT_ONCE, cache=False)
             roles |= {member.id: {role.id for role in member.roles} for member in present}
             async with self.bot.db.begin(wait=BACKGROUND) as session:
                 ids = [member.id for member in present]
@@ -209,7 +210,7 @@ class Groups(commands.Cog):
             rooms = await access.rooms(session, server.id, now=now)
         for room in rooms:
             let_in = effects.people_let_in(server, room.room_id)
-            found = await effects.strangers(server, room)
+            found = await effects.strangers(self.bot, server, room)
             drifted = _drifted(server, room, let_in or set(), roles)
             if let_in is not None and not drifted and not found:
                 continue
@@ -230,8 +231,8 @@ class Groups(commands.Cog):
         async with self.bot.db.read(wait=BACKGROUND) as session:
             guild = await settings_of.find(session, server.id)
             found = await readers.to_compare(session, server.id)
-        for first in range(0, len(found) if guild is not None else 0, effects.ANSWERS_AT_ONCE):
-            some = found[first : first + effects.ANSWERS_AT_ONCE]
+        for first in range(0, len(found) if guild is not None else 0, AT_ONCE):
+            some = found[first : first + AT_ONCE]
             asked = sorted({each.user_id for each in some})
             here = {each.id: each for each in await server.query_members(user_ids=asked, limit=len(asked), cache=False)}
             lost = [

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import discord
 
-from cogs._threads import out_of_sight
+from cogs._threads import out_of_sight, present
 from peerbot import access, departures, groups, members, rooms
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
@@ -28,8 +28,6 @@ IN_ROOM = discord.Permissions(view_channel=True, send_messages=True, read_messag
 FULL_CATEGORY = 50
 FOR_MEMBER = 1
 """A permission for a member, not for a role (resources/channel.mdx, "Overwrite Object")."""
-ANSWERS_AT_ONCE = 100
-"""User ids that Discord takes in one request for members (gateway-events.mdx)."""
 PERSON_GONE = frozenset({10007, 10009, 10013})
 """Discord's words for a permission or a role for somebody who is not in the server."""
 
@@ -155,7 +153,7 @@ class GroupEffects:
         async with self.bot.db.read(wait=BACKGROUND) as session:
             member = await session.get(Member, delivery.member_id)
             user_id = members.user_id(session, member) if member is not None else 0
-        is_back = await present(server, {user_id})
+        is_back = await present(self.bot, server, {user_id}, afresh=True)
         async with self.bot.db.begin(wait=BACKGROUND) as session:
             if is_back:
                 await departures.come_back(session, delivery.guild_id, user_id, now=self.bot.clock.now())
@@ -197,18 +195,11 @@ def people_kept_out(server: discord.Guild, room_id: int) -> set[int]:
     return {target.id for target, overwrite in denied if overwrite.view_channel is False}
 
 
-async def strangers(server: discord.Guild, room: access.Room) -> set[int]:
+async def strangers(bot: PeerBot, server: discord.Guild, room: access.Room) -> set[int]:
     """Return people of the server who are let into a room, have no seat, and were not let in by peerbot."""
     found = (people_let_in(server, room.room_id) or set()) - room.wanted.keys() - room.held.keys()
-    return await present(server, found)  # permissions stay behind when somebody leaves the server
-
-
-async def present(server: discord.Guild, user_ids: set[int]) -> set[int]:
-    """Return those of the users who are in the server, of the first hundred."""
-    if not user_ids:
-        return set()
-    asked = sorted(user_ids)[:ANSWERS_AT_ONCE]
-    return {member.id for member in await server.query_members(user_ids=asked, limit=len(asked), cache=False)}
+    # Permissions stay behind when somebody leaves the server.
+    return {member.id for member in await present(bot, server, found, afresh=True)}
 
 
 def _own_permissions(

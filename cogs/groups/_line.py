@@ -12,10 +12,10 @@ from typing import Any
 import discord
 from discord import ui
 
+from cogs import _threads as threads
 from cogs._interactions import OLD_BUTTON, Answer
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
-from cogs.groups import _effects as effects
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._agreement import in_server, show_agreement
 from cogs.groups._hello import show_hello
@@ -181,7 +181,7 @@ async def _present(answer: Answer, key: str) -> tuple[Actor, int]:
     if server is None or server.unavailable:
         raise PeerbotError(_("I can't see that server right now. Please try again in a minute."))
     try:
-        is_here = await effects.present(server, {actor.user_id})
+        is_here = await threads.present(answer.bot, server, {actor.user_id}, afresh=True)
     except (TimeoutError, discord.ClientException):
         raise PeerbotError(_("I can't see that server right now. Please try again in a minute.")) from None
     if not is_here:

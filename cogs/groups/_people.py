@@ -9,6 +9,7 @@ import discord
 from discord import ui
 
 from cogs._interactions import ROW_ID, Answer, Card, Filled, form, submits
+from cogs._threads import present
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as drawn
 from cogs.groups import _effects as effects
@@ -23,7 +24,6 @@ REASONS = {
     "asked": _("They asked for it"),
     "other": _("Something else"),
 }
-ANSWERS_AT_ONCE = 100
 NAME_WAIT = 1.5
 """Seconds that Discord gets to answer for names."""
 
@@ -58,11 +58,10 @@ async def people(answer: Answer, words: str) -> None:
 async def names_of(answer: Answer, user_ids: list[int]) -> drawn.Names:
     """Return the names that people have in the server, as far as Discord answers in time."""
     server = answer.interaction.guild
-    asked = user_ids[:ANSWERS_AT_ONCE]
-    if server is None or not asked:
+    if server is None or not user_ids:
         return drawn.Names({})
     try:
-        found = await asyncio.wait_for(server.query_members(user_ids=asked, limit=len(asked), cache=False), NAME_WAIT)
+        found = await asyncio.wait_for(present(answer.bot, server, user_ids), NAME_WAIT)
     except (TimeoutError, discord.ClientException):
         return drawn.Names(None)
     return drawn.Names({member.id: member.display_name for member in found})
@@ -164,7 +163,7 @@ async def add_facilitator(answer: Answer, state: str, filled: Filled) -> None:
     if server is None:
         raise NotValid(_("This works in the server only."))
     try:
-        found = await asyncio.wait_for(server.query_members(user_ids=[user_id], cache=False), NAME_WAIT)
+        found = await asyncio.wait_for(present(bot, server, [user_id], afresh=True), NAME_WAIT)
     except TimeoutError:
         raise NotValid(_("Discord does not answer right now. Nothing was changed. Please try again.")) from None
     if not found or found[0].bot:

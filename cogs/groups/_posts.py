@@ -131,7 +131,7 @@ class GroupPosts:
             return None
         async with self.bot.db.read(wait=BACKGROUND) as session:
             rooms = await access.rooms(session, delivery.guild_id, group_id=group.group_id, now=self.bot.clock.now())
-        found = await effects.strangers(server, rooms[0]) if rooms else set[int]()
+        found = await effects.strangers(self.bot, server, rooms[0]) if rooms else set[int]()
         if not found:
             return None
         reader = Reader(guild.locale, guild.time_zone)

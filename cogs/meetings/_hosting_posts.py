@@ -69,7 +69,9 @@ class HostingPosts:
     async def _called(self, guild: Guild, user_ids: Sequence[int]) -> list[int]:
         """Return those of some people who hold the role now."""
         server = self.bot.get_guild(guild.guild_id)
-        hold = await threads.holders(server, guild.facilitator_role_id, user_ids) if server is not None else set[int]()
+        if server is None:
+            return []
+        hold = await threads.holders(self.bot, server, guild.facilitator_role_id, user_ids)
         return [user_id for user_id in user_ids if user_id in hold]
 
     async def _asked(self, delivery: Delivery) -> tuple[Hosts, Guild, list[int]] | None:

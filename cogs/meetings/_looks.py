@@ -116,7 +116,7 @@ class Looks(commands.Cog):
         channel = voice_of(server, view)
         if channel is None or not channel.voice_states:
             return []
-        there = await threads.present(server, channel.voice_states.keys())
+        there = await threads.present(self.bot, server, channel.voice_states.keys())
         return [member.id for member in there if _may(member, guild)]
 
 
@@ -135,7 +135,7 @@ def is_seen(bot: PeerBot, guild_id: int, view: MeetingView) -> bool:
 async def unfit(bot: PeerBot, guild: Guild, user_ids: Sequence[int]) -> set[int]:
     """Return those of some people who are in the server and may not host any more."""
     server = bot.get_guild(guild.guild_id)
-    there = await threads.present(server, user_ids) if server is not None else []
+    there = await threads.present(bot, server, user_ids) if server is not None else []
     return {member.id for member in there if not _may(member, guild)}
 
 

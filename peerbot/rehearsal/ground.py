@@ -38,7 +38,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Happening:
-    """One line for whoever writes down what happened: `kind` is "event", "request", "message", "session" or "gone"."""
+    """One line for whoever writes down what happened: `kind` is "event", "request", "message", "session" or "gone",
+    or "members" when a client asks who is in a server."""
 
     kind: str
     at: datetime

@@ -30,6 +30,7 @@ def answer(session: Session, asked: Wire) -> None:
         ids = [str(one) for one in (asked["user_ids"] if isinstance(asked["user_ids"], list) else [asked["user_ids"]])]
         found = [guild.members[int(one)] for one in ids if int(one) in guild.members]
         missing = [one for one in ids if int(one) not in guild.members]
+        session.world.note("members", guild_id=guild.id, asked=len(ids))
     else:
         found = _by_name(guild, str(asked["query"]), int(asked["limit"]))
     _send(session, guild, found, missing, asked.get("nonce"))
