@@ -33,10 +33,7 @@ from peerbot.models import Delivery, Facilitator, Group, Guild, Member, Membersh
 from peerbot.rights import Actor, guild_and_locked, guild_of, locked, locked_for, require_facilitator
 from peerbot.setup import agreement_of
 from peerbot.text import Text, _, clean
-from peerbot.types import KEEPS_KEY
 
-PAUSE = timedelta(weeks=12)
-"""How long a paused seat is kept."""
 RETURN = timedelta(days=7)
 """How long the seat of somebody who left the server is kept."""
 MOST_SEATS = 15
@@ -290,54 +287,12 @@ async def admit(
 async def leave(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> SeatChange:
     """Give the actor's seat up, or take their hello back, and leave no row of it. Raises GroupUnknown or NotMember."""
     group = await locked(session, actor.guild_id, group_id)
-    membership = await _seat_of(session, group, actor, (*SEATED, "hello"))
+    membership = await seat_of(session, group, actor, (*SEATED, "hello"))
     frees = membership.state in SEATED
     await session.delete(membership)
     await session.flush()
     await tasks.end(session, group.guild_id, "left", group_id=group_id, member_id=membership.member_id, now=now)
-    return await _out(session, group, membership.member_id, frees=frees, now=now)
-
-
-async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> datetime:
-    """Keep the actor's seat while they rest; return until when. Raises GroupUnknown, NotMember or GroupClosed."""
-    group = await locked(session, actor.guild_id, group_id)
-    membership = await _seat_of(session, group, actor)
-    if group.state != "open":
-        raise GroupClosed(group.name)
-    if membership.state == "paused" and membership.paused_until is not None:
-        return membership.paused_until
-    until = now + PAUSE
-    membership.state = "paused"
-    membership.paused_until = until
-    await session.flush()
-    await deliveries.plan(
-        session, "groups.pause_over", f"{membership.membership_id}:{int(until.timestamp())}",
-        guild_id=group.guild_id, now=now, due_at=until, group_id=group_id,
-        member_id=membership.member_id, subject_id=membership.membership_id,
-    )  # fmt: skip
-    return until
-
-
-async def resume(session: AsyncSession, actor: Actor, group_id: int) -> Group:
-    """End the actor's pause. Raises GroupUnknown or NotMember."""
-    group = await locked(session, actor.guild_id, group_id)
-    membership = await _seat_of(session, group, actor)
-    membership.state = "active"
-    membership.paused_until = None
-    await session.flush()
-    return group
-
-
-async def end_pause(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: a pause has reached its end, and the seat goes to somebody else."""
-    group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
-    membership = await session.get(Membership, delivery.subject_id)
-    if group is None or membership is None or membership.state != "paused":
-        return
-    if membership.paused_until is not None and membership.paused_until <= now:
-        await session.delete(membership)
-        await session.flush()
-        await _out(session, group, membership.member_id, now=now)
+    return await let_out(session, group, membership.member_id, frees=frees, now=now)
 
 
 async def remove(
@@ -362,7 +317,7 @@ async def remove(
     membership.paused_until = membership.offered_until = membership.line_at = None
     membership.removed_for = reason if reason in REASONS else "none"
     await session.flush()
-    return await _out(session, group, member_id, frees=frees, now=now)
+    return await let_out(session, group, member_id, frees=frees, now=now)
 
 
 async def let_back(session: AsyncSession, actor: Actor, group_id: int, member_id: int) -> Group:
@@ -379,7 +334,8 @@ async def find(session: AsyncSession, delivery: Delivery) -> Group | None:
     return group if group is not None and group.guild_id == delivery.guild_id else None
 
 
-async def _seat_of(session: AsyncSession, group: Group, actor: Actor, states: tuple[str, ...] = SEATED) -> Membership:
+async def seat_of(session: AsyncSession, group: Group, actor: Actor, states: tuple[str, ...] = SEATED) -> Membership:
+    """Return what the actor is to a group, if that is one of some states; raise NotMember."""
     member = await members.find(session, actor.guild_id, actor.user_id)
     if member is not None:
         membership = await session.scalar(
@@ -394,7 +350,10 @@ async def _seat_of(session: AsyncSession, group: Group, actor: Actor, states: tu
     raise NotMember(group.name)
 
 
-async def _out(session: AsyncSession, group: Group, member_id: int, *, frees: bool = True, now: datetime) -> SeatChange:
+async def let_out(
+    session: AsyncSession, group: Group, member_id: int, *, frees: bool = True, now: datetime
+) -> SeatChange:
+    """See to what follows when somebody has no seat in a locked group any more: their access, and who is next."""
     if frees:
         await seat_freed(session, group, now=now)
     await rooms.forget_answers(session, group, member_id, now=now)

@@ -9,7 +9,7 @@ from builders import AGREED, GUILD, actor, details, facilitator
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, departures, groups, members, seats, timetables
+from peerbot import deliveries, departures, groups, members, pauses, seats, timetables
 from peerbot.database import Database
 from peerbot.groups import SeatChange
 from peerbot.models import Delivery, Group, Meeting, Member, Membership
@@ -19,7 +19,7 @@ from peerbot.seats import Offer, Place
 STEPS = {
     "seats.free": seats.offer,
     "seats.expire": seats.expire,
-    "groups.pause_over": groups.end_pause,
+    "groups.pause_over": pauses.end_pause,
     "groups.seat_lapses": departures.lapse,
 }
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -29,7 +29,7 @@ from builders import (
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, directory, facilitators, groups, members, rooms, staff
+from peerbot import deliveries, directory, facilitators, groups, members, pauses, rooms, staff
 from peerbot.database import Database
 from peerbot.errors import (
     GroupClosed,
@@ -75,8 +75,8 @@ FOR_FACILITATORS: dict[str, Rule] = {
 FOR_EVERYONE: dict[str, Rule] = {
     "sign up": lambda s, a, g, now: groups.sign_up(s, a, g, agreed="1.1", now=now),
     "leave": lambda s, a, g, now: groups.leave(s, a, g, now=now),
-    "pause": lambda s, a, g, now: groups.pause(s, a, g, now=now),
-    "resume": lambda s, a, g, _: groups.resume(s, a, g),
+    "pause": lambda s, a, g, now: pauses.pause(s, a, g, now=now),
+    "resume": lambda s, a, g, _: pauses.resume(s, a, g),
     "view": lambda s, a, g, _: directory.view(s, a.guild_id, g),
     "chosen by id": lambda s, a, g, _: directory.named(s, a.guild_id, str(g)),
 }
@@ -106,7 +106,7 @@ async def test_its_facilitators_and_the_owner_see_who_is_in_it(
 ) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, LEO, now=now)
-        await groups.pause(session, actor(LEO), group.group_id, now=now)
+        await pauses.pause(session, actor(LEO), group.group_id, now=now)
     async with db.read() as session:
         roster = await directory.roster(session, somebody, group.group_id)
     assert [(person.user_id, person.state) for person in roster.people] == [(MAYA, "active"), (LEO, "paused")]
@@ -228,7 +228,7 @@ async def test_a_group_may_keep_its_name_when_it_is_edited(db: Database, group: 
 async def test_a_group_never_gets_fewer_seats_than_are_taken(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, LEO, now=now)
-        await groups.pause(session, actor(), group.group_id, now=now)
+        await pauses.pause(session, actor(), group.group_id, now=now)
     await refused(db, NotValid, lambda s: groups.edit(s, facilitator(), group.group_id, details(capacity=1), now=now))
     async with db.begin() as session:
         await groups.edit(session, facilitator(), group.group_id, details(capacity=2), now=now)

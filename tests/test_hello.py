@@ -24,7 +24,7 @@ from builders import (
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import departures, directory, facilitators, groups, hello, members, tasks
+from peerbot import departures, directory, facilitators, groups, hello, members, pauses, tasks
 from peerbot.database import Database
 from peerbot.errors import (
     AgreementNeeded,
@@ -189,7 +189,7 @@ async def test_a_hello_can_be_taken_back(db: Database, group: Group, task_id: in
 async def test_a_hello_is_no_seat_to_rest_on(db: Database, group: Group, task_id: int, now: datetime) -> None:
     with pytest.raises(NotMember):
         async with db.begin() as session:
-            await groups.pause(session, actor(), group.group_id, now=now)
+            await pauses.pause(session, actor(), group.group_id, now=now)
 
 
 async def test_whoever_left_the_server_is_not_welcomed_until_they_are_back(

@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 from lines import NOON, run_next
 from sqlalchemy import select
 
-from peerbot import deliveries, departures, groups, members, seats
+from peerbot import deliveries, departures, groups, members, pauses, seats
 from peerbot.database import connect
 from peerbot.errors import PeerbotError
 from peerbot.models import Delivery, Group, Member, Membership
@@ -154,7 +154,7 @@ class TheLine(RuleBasedStateMachine):
 
     def rests(self, pick: int) -> None:
         who = self.one_of(pick, "active")
-        self.happens(lambda session: groups.pause(session, actor(who), self.group.group_id, now=self.now))
+        self.happens(lambda session: pauses.pause(session, actor(who), self.group.group_id, now=self.now))
 
     def says_not_now(self, pick: int) -> None:
         who = self.one_of(pick, "offered")

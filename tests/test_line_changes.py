@@ -41,7 +41,7 @@ from lines import (
 )
 from sqlalchemy import select
 
-from peerbot import deliveries, departures, directory, facilitators, groups, seats
+from peerbot import deliveries, departures, directory, facilitators, groups, pauses, seats
 from peerbot.database import Database
 from peerbot.errors import (
     GroupClosed,
@@ -304,7 +304,7 @@ async def test_a_place_in_line_lapses_with_everything_else_after_seven_days(db: 
 async def test_the_end_of_a_pause_offers_the_seat(db: Database, group: Group) -> None:
     await wait(db, group, MAYA)
     async with db.begin() as session:
-        until = await groups.pause(session, actor(SAM), group.group_id, now=NOON)
+        until = await pauses.pause(session, actor(SAM), group.group_id, now=NOON)
     await run_due(db, until, letters=False)
     assert await states(db, group) == {KIM: "active", MAYA: "offered"}
 

@@ -17,7 +17,7 @@ from lines import DAY, NOON, STEPS, TWO_DAYS, run_due, states, wait
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, departures, facilitators, groups, members, seats
+from peerbot import deliveries, departures, facilitators, groups, members, pauses, seats
 from peerbot.config import Settings
 from peerbot.database import Database, connect
 from peerbot.errors import PeerbotError
@@ -40,11 +40,11 @@ def gives_up(user_id: int) -> Rule:
 
 
 def rests(user_id: int) -> Rule:
-    return lambda session, group_id: groups.pause(session, actor(user_id), group_id, now=NOON)
+    return lambda session, group_id: pauses.pause(session, actor(user_id), group_id, now=NOON)
 
 
 def goes_on(user_id: int) -> Rule:
-    return lambda session, group_id: groups.resume(session, actor(user_id), group_id)
+    return lambda session, group_id: pauses.resume(session, actor(user_id), group_id)
 
 
 def passes(user_id: int) -> Rule:
@@ -98,10 +98,10 @@ def step(kind: str, now: Any = NOON) -> Rule:
 
 
 OFFERS, EXPIRES = step("seats.free"), step("seats.expire", END)
-PAUSE_ENDS = step("groups.pause_over", NOON + groups.PAUSE)
+PAUSE_ENDS = step("groups.pause_over", NOON + pauses.PAUSE)
 LAPSES = step("groups.seat_lapses", NOON + 7 * DAY)
 
-LATER = NOON + groups.PAUSE
+LATER = NOON + pauses.PAUSE
 """When all that is told here is due, and nothing that follows it."""
 FULL = {HOLDER: "active", FIRST: "waiting", SECOND: "waiting"}
 FREED = {FIRST: "waiting", SECOND: "waiting"}

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import delete, select
 
-from peerbot import deliveries, departures, facilitators, groups, members, staff
+from peerbot import deliveries, departures, facilitators, groups, members, pauses, staff
 from peerbot.access import Wanted, decide, record
 from peerbot.config import Settings, decode_key
 from peerbot.database import BACKGROUND, Database, connect
@@ -215,7 +215,7 @@ async def busy_life(db: Database, now: datetime) -> None:
     async with db.begin() as session:
         group = await make_group(session, role_id=77, now=now)
         await seat(session, group, MAYA, LEO, now=now)
-        await groups.pause(session, actor(LEO), group.group_id, now=now)
+        await pauses.pause(session, actor(LEO), group.group_id, now=now)
         maya = await members.of(session, GUILD, MAYA, now=now)
         row = await deliveries.plan(session, "groups.access", "x", guild_id=GUILD, now=now, group_id=group.group_id,
                                     member_id=maya.member_id)  # fmt: skip

@@ -11,7 +11,7 @@ from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_gro
 from passing import Came, Passing
 from sqlalchemy import select
 
-from peerbot import closings, deliveries, groups, meetings, news, notices, reach, series, timetables
+from peerbot import closings, deliveries, groups, meetings, news, notices, pauses, reach, series, timetables
 from peerbot.database import Database
 from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Rule
@@ -115,7 +115,7 @@ async def test_nothing_comes_to_whoever_cannot_come_anyway_rests_is_away_or_want
         for meeting_id in tuesdays.ids:
             await meetings.respond(session, actor(cant), meeting_id, "cant", now=NOW)
         await meetings.respond(session, actor(half), tuesdays.ids[0], "cant", now=NOW)
-        await groups.pause(session, actor(paused), tuesdays.group.group_id, now=NOW)
+        await pauses.pause(session, actor(paused), tuesdays.group.group_id, now=NOW)
         await reach.choose(session, actor(silent), "none", is_here=True, now=NOW)
     for meeting_id in tuesdays.ids:
         await tuesdays.do(meetings.cancel, meeting_id)
@@ -204,7 +204,7 @@ async def test_a_group_that_closes_with_meetings_ahead_tells_everyone_once_in_th
     async with db.begin() as session:
         await seat(session, tuesdays.group, silent, paused, now=NOW)
         await reach.choose(session, actor(silent), "none", is_here=True, now=NOW)
-        await groups.pause(session, actor(paused), tuesdays.group.group_id, now=NOW)
+        await pauses.pause(session, actor(paused), tuesdays.group.group_id, now=NOW)
     await tuesdays.passing.until(datetime(2026, 3, 2, 21, 30, tzinfo=UTC))  # half past ten in the evening
     await tuesdays.do(groups.close, tuesdays.group.group_id)
     came = await tuesdays.passing.until(datetime(2026, 3, 4, 12, tzinfo=UTC))

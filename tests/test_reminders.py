@@ -16,7 +16,7 @@ from passing import Passing
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import groups, meetings, members, reach, remains, reminders, series, timetables
+from peerbot import groups, meetings, members, pauses, reach, remains, reminders, series, timetables
 from peerbot.database import Database
 from peerbot.errors import NotKnown, NotMember, NotValid
 from peerbot.models import Delivery, Group, Guild, Meeting, Member, Membership
@@ -182,7 +182,7 @@ async def test_nothing_comes_to_whoever_is_not_there_any_more_or_does_not_want_i
     async with db.begin() as session:
         planned = select(func.count()).where(Delivery.kind == reminders.REMINDER)
         assert await session.scalar(planned) == len(people)
-        await groups.pause(session, actor(paused), group.group_id, now=LATER)
+        await pauses.pause(session, actor(paused), group.group_id, now=LATER)
         await groups.leave(session, actor(left), group.group_id, now=LATER)
         (await members.of(session, GUILD, away, now=LATER)).away_since = LATER
         await reminders.switch(session, actor(off), HOUR, on=False, is_here=True, now=LATER)

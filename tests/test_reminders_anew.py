@@ -11,7 +11,7 @@ from builders import GUILD, LEO, MAYA, actor, facilitator, make_group, seat
 from passing import Passing
 from test_reminders import DAYS, MINUTE, NOW, STARTS, before, meet, near, prefer
 
-from peerbot import departures, groups, meetings, news, reach, reminders
+from peerbot import departures, meetings, news, pauses, reach, reminders
 from peerbot.database import Database
 from peerbot.models import Group, Guild
 from peerbot.reminders import DAY, HOUR, TEN
@@ -104,10 +104,10 @@ async def test_who_rested_and_is_back_is_reminded_and_of_nothing_that_passed_mea
     await meet(db, group, EIGHT)
     passing = Passing(db, NOW)
     async with db.begin() as session:
-        await groups.pause(session, actor(), group.group_id, now=NOW)
+        await pauses.pause(session, actor(), group.group_id, now=NOW)
     assert to_maya(await passing.until(EIGHT - 12 * HOURS)) == []
     async with db.begin() as session:
-        await groups.resume(session, actor(), group.group_id)
+        await pauses.resume(session, actor(), group.group_id)
     (at,) = to_maya(await passing.until(EIGHT + DAYS))
     assert at.astimezone(ZoneInfo("Europe/Berlin")).hour == 21
 

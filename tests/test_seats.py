@@ -9,7 +9,7 @@ from builders import AGREED, FACILITATOR, GUILD, LEO, MAYA, ROOM, actor, details
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, departures, directory, facilitators, groups, members, setup
+from peerbot import access, departures, directory, facilitators, groups, members, pauses, setup
 from peerbot.database import Database
 from peerbot.errors import (
     AgreementNeeded,
@@ -57,7 +57,7 @@ async def refused(db: Database, error: type[PeerbotError], user_id: int, group_i
 
 async def run(db: Database, step: str, now: datetime) -> None:
     """Run the newest step of a kind, as the dispatcher does when it is due."""
-    rules = {"groups.pause_over": groups.end_pause, "groups.seat_lapses": departures.lapse}
+    rules = {"groups.pause_over": pauses.end_pause, "groups.seat_lapses": departures.lapse}
     async with db.begin() as session:
         newest = (await planned(session, step))[-1]
         await rules[step](session, newest, now)
@@ -111,8 +111,8 @@ async def test_changed_words_are_asked_at_the_next_join_and_block_nothing_else(
             await groups.sign_up(session, actor(), other.group_id, agreed=AGREED, now=now)
     assert asked.value.version == "1.2"
     async with db.begin() as session:
-        await groups.pause(session, actor(), group.group_id, now=now)
-        await groups.resume(session, actor(), group.group_id)
+        await pauses.pause(session, actor(), group.group_id, now=now)
+        await pauses.resume(session, actor(), group.group_id)
         await groups.leave(session, actor(), group.group_id, now=now)
         await groups.sign_up(session, actor(), other.group_id, agreed="1.2", now=now)
     assert await seats_of(db, MAYA) == ["Thursday"]
@@ -171,7 +171,7 @@ async def test_leaving_twice_says_that_nothing_was_changed(db: Database, group: 
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
         await groups.leave(session, actor(), group.group_id, now=now)
-    for rule in (groups.leave, groups.pause):
+    for rule in (groups.leave, pauses.pause):
         with pytest.raises(NotMember, match="Nothing was changed"):
             async with db.begin() as session:
                 await rule(session, actor(), group.group_id, now=now)
@@ -200,7 +200,7 @@ async def test_the_next_person_is_welcomed_although_the_last_one_left(
 async def test_a_paused_seat_is_a_taken_seat(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, LEO, now=now)
-        until = await groups.pause(session, actor(), group.group_id, now=now)
+        until = await pauses.pause(session, actor(), group.group_id, now=now)
     assert until == now + timedelta(weeks=12)
     await refused(db, GroupFull, 5, group.group_id)
 
@@ -208,8 +208,8 @@ async def test_a_paused_seat_is_a_taken_seat(db: Database, group: Group, now: da
 async def test_pausing_twice_keeps_the_first_end(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
-        first = await groups.pause(session, actor(), group.group_id, now=now)
-        assert await groups.pause(session, actor(), group.group_id, now=now + DAY) == first
+        first = await pauses.pause(session, actor(), group.group_id, now=now)
+        assert await pauses.pause(session, actor(), group.group_id, now=now + DAY) == first
         assert len(await planned(session, "groups.pause_over")) == 1
 
 
@@ -217,7 +217,7 @@ async def test_pausing_twice_keeps_the_first_end(db: Database, group: Group, now
 async def test_a_pause_that_reaches_its_end_gives_the_seat_up(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
-        until = await groups.pause(session, actor(), group.group_id, now=now)
+        until = await pauses.pause(session, actor(), group.group_id, now=now)
         assert (await planned(session, "groups.pause_over"))[0].next_at == until
     await run(db, "groups.pause_over", until - timedelta(seconds=1))
     assert await seats_of(db, MAYA) == ["Tuesday"], "not before its end"
@@ -229,24 +229,24 @@ async def test_a_pause_that_reaches_its_end_gives_the_seat_up(db: Database, grou
 async def test_a_pause_that_was_ended_keeps_the_seat(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
-        until = await groups.pause(session, actor(), group.group_id, now=now)
-        await groups.resume(session, actor(), group.group_id)
+        until = await pauses.pause(session, actor(), group.group_id, now=now)
+        await pauses.resume(session, actor(), group.group_id)
     await run(db, "groups.pause_over", until)
     async with db.begin() as session:
-        await groups.pause(session, actor(), group.group_id, now=now + DAY)
+        await pauses.pause(session, actor(), group.group_id, now=now + DAY)
         old = (await planned(session, "groups.pause_over"))[0]
-        await groups.end_pause(session, old, until)
+        await pauses.end_pause(session, old, until)
     assert await seats_of(db, MAYA) == ["Tuesday"], "the step of an older pause ends no newer one"
 
 
 async def test_resuming_without_a_pause_changes_nothing(db: Database, group: Group, now: datetime) -> None:
     async with db.begin() as session:
         await seat(session, group, MAYA, now=now)
-        await groups.resume(session, actor(), group.group_id)
+        await pauses.resume(session, actor(), group.group_id)
     assert await seats_of(db, MAYA) == ["Tuesday"]
     with pytest.raises(NotMember):
         async with db.begin() as session:
-            await groups.resume(session, actor(LEO), group.group_id)
+            await pauses.resume(session, actor(LEO), group.group_id)
 
 
 @pytest.mark.both_databases
@@ -438,4 +438,4 @@ async def test_a_closed_group_pauses_nobody(db: Database, group: Group, now: dat
         await groups.close(session, facilitator(), group.group_id, now=now)
     with pytest.raises(GroupClosed):
         async with db.begin() as session:
-            await groups.pause(session, actor(), group.group_id, now=now)
+            await pauses.pause(session, actor(), group.group_id, now=now)

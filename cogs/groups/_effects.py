@@ -13,7 +13,7 @@ from datetime import timedelta
 import discord
 
 from cogs._threads import out_of_sight, present
-from peerbot import access, departures, groups, members, rooms
+from peerbot import access, departures, groups, members, pauses, rooms
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
@@ -45,7 +45,7 @@ class GroupEffects:
         outbox.effect("groups.room", self.make_room)
         outbox.effect("groups.seat_lapses", self.lapse)
         outbox.step("groups.farewell", groups.end_access)
-        outbox.step("groups.pause_over", groups.end_pause)
+        outbox.step("groups.pause_over", pauses.end_pause)
 
     async def apply_access(self, delivery: Delivery) -> Outcome:
         """Give and take what a person's seat says; record before giving, forget after taking."""

@@ -8,7 +8,7 @@ from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups._hello_cards import take_back_card
 from cogs.groups._line import enter
-from peerbot import access, directory, groups, notices, reach, seats, tasks
+from peerbot import access, directory, groups, notices, pauses, reach, seats, tasks
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import NotMember
 from peerbot.rights import guild_of
@@ -104,7 +104,7 @@ async def press_mine(answer: Answer, state: str) -> None:
 async def pause(answer: Answer, state: str) -> None:
     """Keep the seat while the person rests."""
     async with answer.bot.db.begin() as session:
-        await groups.pause(session, answer.actor, int(state), now=answer.bot.clock.now())
+        await pauses.pause(session, answer.actor, int(state), now=answer.bot.clock.now())
     await show_mine(answer, group_id=int(state))
 
 
@@ -112,7 +112,7 @@ async def pause(answer: Answer, state: str) -> None:
 async def resume(answer: Answer, state: str) -> None:
     """End the pause."""
     async with answer.bot.db.begin() as session:
-        await groups.resume(session, answer.actor, int(state))
+        await pauses.resume(session, answer.actor, int(state))
     await show_mine(answer, group_id=int(state), is_back=True)
 
 

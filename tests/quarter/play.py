@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from peerbot import arrivals, deliveries, groups, meetings, reach, reminders, timetables
+from peerbot import arrivals, deliveries, groups, meetings, pauses, reach, reminders, timetables
 from peerbot import setup as settings_of
 from peerbot.config import Settings
 from peerbot.database import BACKGROUND
@@ -297,9 +297,9 @@ class Play:
             case "leave":
                 await groups.leave(session, actor, group_id, now=now)
             case "pause":
-                await groups.pause(session, actor, group_id, now=now)
+                await pauses.pause(session, actor, group_id, now=now)
             case "resume":
-                await groups.resume(session, actor, group_id)
+                await pauses.resume(session, actor, group_id)
             case _:
                 if not action.who.startswith("Host"):
                     await groups.sign_up(session, actor, group_id, agreed=AGREED, now=now)
