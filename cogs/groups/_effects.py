@@ -206,10 +206,10 @@ def _own_permissions(
     server: discord.Guild, channel_id: int, user_id: int
 ) -> tuple[discord.Permissions, discord.Permissions]:
     channel = server.get_channel(channel_id)
-    for target, overwrite in channel.overwrites.items() if channel is not None else ():
-        if target.id == user_id:
-            return overwrite.pair()
-    return discord.Permissions(), discord.Permissions()
+    if channel is None:
+        return discord.Permissions(), discord.Permissions()
+    # Not `overwrites`: to make objects of all of them takes 2 ms, and somebody waits.
+    return channel.overwrites_for(discord.Object(user_id)).pair()
 
 
 def _made_before(server: discord.Guild, group: Group) -> discord.TextChannel | None:

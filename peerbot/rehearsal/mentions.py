@@ -7,6 +7,7 @@ sender, by the permission to mention, and by whether the person can see the chan
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from peerbot.rehearsal import stored_components
@@ -35,7 +36,7 @@ def readable_text(content: str, components: list[Wire]) -> str:
     return "\n".join([content, *shown])
 
 
-def resolve(text: str, allowed: Wire | None, default: tuple[str, ...], known: set[int]) -> Mentions:
+def resolve(text: str, allowed: Wire | None, default: tuple[str, ...], known: Container[int]) -> Mentions:
     """Return what a text mentions as far as the sender allows it; `known` are the ids of users that exist."""
     rules = {"parse": list(default)} if allowed is None else allowed
     parse, only_users, only_roles = rules.get("parse") or [], rules.get("users") or [], rules.get("roles") or []
@@ -54,9 +55,12 @@ def in_guild(found: Mentions, guild: Guild, channel: Wire, author_id: int) -> Me
     roles = [one for one in found.roles if one in guild.roles and (may_mention_all or guild.roles[one]["mentionable"])]
     everyone = found.everyone and may_mention_all
     named = {str(one) for one in roles}
+    # A server has many members, and most messages mention none of them.
+    meant = guild.members if everyone or named else [user_id for user_id in found.users if user_id in guild.members]
     notified = {
         user_id
-        for user_id, member in guild.members.items()
-        if (everyone or user_id in found.users or named & set(member["roles"])) and guild.can_see(user_id, channel)
+        for user_id in meant
+        if (everyone or user_id in found.users or named & set(guild.members[user_id]["roles"]))
+        and guild.can_see(user_id, channel)
     }
     return Mentions(found.users, [one for one in found.roles if one in guild.roles], everyone, notified - {author_id})

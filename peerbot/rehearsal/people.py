@@ -166,7 +166,7 @@ class Person:
         """Return a message as it is now; fails when it is gone or hidden from them."""
         if not isinstance(seen, Seen):
             raise AssertionError(f"this is no message:\n{seen!r}")
-        channel = self.world.channels.get(seen.channel_id)
+        channel = self.world.find_channel(seen.channel_id)
         for each in self.sees(channel) if channel else ():
             if each.message_id == seen.message_id:
                 return each

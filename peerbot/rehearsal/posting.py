@@ -178,7 +178,7 @@ def _not_attached(url: str) -> Wire:
 def _mentions(world: World, channel: Wire, message: Wire, draft: Draft) -> Mentions:
     allowed = draft.body.get("allowed_mentions")
     text = mentions.readable_text(message["content"], message["components"])
-    found = mentions.resolve(text, allowed, draft.mentioning, set(world.users))
+    found = mentions.resolve(text, allowed, draft.mentioning, world.users)
     author_id, guild = int(message["author"]["id"]), world.guild_of(channel)
     replied = message.get("referenced_message")
     # Without allowed_mentions a reply notifies whom it answers; with it, only if it says so.

@@ -103,7 +103,7 @@ class Printer:
         if kind == "@&":
             roles = [guild.roles[thing_id] for guild in self.world.guilds.values() if thing_id in guild.roles]
             return f"@{roles[0]['name'] if roles else 'role'}"
-        channel = self.world.channels.get(thing_id)
+        channel = self.world.find_channel(thing_id)
         return f"#{channel['name'] if channel else 'gone'}"
 
 

@@ -101,7 +101,7 @@ def _sent_before(call: Call, body: Wire) -> Wire | None:
     if known is None or call.world.clock.now() - known[2] > NONCE_WINDOW:
         return None
     # A message that was deleted meanwhile, with or without its channel, cannot be returned; none is made in its place.
-    if known[0] not in call.world.channels:
+    if call.world.find_channel(known[0]) is None:
         raise unknown("Message")
     return call.world.message(known[0], known[1])
 

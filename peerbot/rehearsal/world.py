@@ -87,23 +87,21 @@ class World(Ground):
 
     # finding
 
-    @property
-    def channels(self) -> dict[int, Wire]:
-        """Every channel, thread and DM by id."""
-        found: dict[int, Wire] = dict(self.dms)
+    def find_channel(self, channel_id: int) -> Wire | None:
+        """Return a channel, thread or DM, if there is one with this id."""
+        if channel_id in self.dms:
+            return self.dms[channel_id]
         for guild in self.guilds.values():
-            found |= guild.channels | guild.threads
-        return found
+            found = guild.channels.get(channel_id) or guild.threads.get(channel_id)
+            if found is not None:
+                return found
+        return None
 
     def channel(self, channel_id: int) -> Wire:
         """Return a channel, thread or DM, or refuse with 10003."""
-        for place in (
-            self.dms,
-            *(shelf for guild in self.guilds.values() for shelf in (guild.channels, guild.threads)),
-        ):
-            if channel_id in place:
-                return place[channel_id]
-        raise unknown("Channel")
+        if (found := self.find_channel(channel_id)) is None:
+            raise unknown("Channel")
+        return found
 
     def guild_by_id(self, guild_id: int) -> Guild:
         """Return a guild, or refuse with 10004."""
