@@ -160,7 +160,8 @@ def _sqlite(url: URL, *, writes: bool) -> AsyncEngine:
         "pool_use_lifo": True,  # a connection keeps statements and pages; what one can do, several need not hold
         **GIVEN_BACK,
     }
-    engine = create_async_engine(url, connect_args={"async_creator_fn": open_sqlite}, **pool)
+    opens = {"async_creator_fn": open_sqlite, "only_reads": not writes}
+    engine = create_async_engine(url, connect_args=opens, **pool)
     # FULL: a commit that was told to somebody survives a power cut. secure_delete: what is erased is overwritten.
     pragmas = ["journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=1000", "secure_delete=on"]
     pragmas.append(f"cache_size=-{PAGES_KEPT}")
@@ -173,16 +174,13 @@ def _sqlite(url: URL, *, writes: bool) -> AsyncEngine:
         cursor.close()
 
     event.listen(engine.sync_engine, "connect", set_up)
-    event.listen(engine.sync_engine, "begin", _begin_immediate if writes else _begin)
+
+    def begin(connection: Connection) -> None:
+        opened: Any = connection.connection.driver_connection
+        opened.begins = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    event.listen(engine.sync_engine, "begin", begin)
     return engine
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
 
 
 def _postgres(url: URL) -> AsyncEngine:

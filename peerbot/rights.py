@@ -17,6 +17,7 @@ from peerbot.errors import GroupClosed, GroupUnknown, NotAllowed, NotSetUp
 from peerbot.models import Facilitator, Group, Guild
 from peerbot.text import _
 
+GUILD = select(Guild).where(Guild.guild_id == bindparam("guild_id"))
 ITSELF = (Group.group_id == bindparam("group_id"), Group.guild_id == bindparam("guild_id"))
 LOCKED = select(Group).where(*ITSELF).with_for_update(key_share=True)
 LOCKED_OF_GUILD = select(Group, Guild).join_from(Group, Guild).where(*ITSELF).with_for_update(key_share=True, of=Group)
@@ -35,7 +36,8 @@ class Actor:
 
 async def guild_of(session: AsyncSession, guild_id: int) -> Guild:
     """Return the server's settings; raise NotSetUp."""
-    guild = await session.get(Guild, guild_id)
+    known = session.identity_map.get(Guild.__mapper__.identity_key_from_primary_key((guild_id,)))
+    guild = known or await session.scalar(GUILD, {"guild_id": guild_id})  # `get` makes a statement each time
     if guild is None:
         raise NotSetUp
     return guild

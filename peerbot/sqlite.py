@@ -2,7 +2,8 @@
 
 aiosqlite runs a connection in a thread of its own, and SQLAlchemy goes there four times for a statement: for a cursor,
 to run it, for its rows, to close the cursor. Here all of that is one visit, which makes a query twice as fast. Rows are
-read whole, as SQLAlchemy reads them anyway.
+read whole, as SQLAlchemy reads them anyway. A transaction begins with its first statement, on the same way, and nobody
+waits for the end of one that only read.
 """
 
 from __future__ import annotations
@@ -46,9 +47,13 @@ class Cursor:
     async def close(self) -> None:
         """Do nothing: there is nothing left to close."""
 
-    def _run(self, connection: sqlite3.Connection, run: Any, statement: str, parameters: Iterable[Any]) -> None:
+    def _run(
+        self, connection: sqlite3.Connection, begins: str | None, run: Any, statement: str, parameters: Iterable[Any]
+    ) -> None:
         cursor = connection.cursor()
         try:
+            if begins is not None:
+                cursor.execute(begins)
             run(cursor, statement, parameters)
             self.description = cursor.description
             if self.description:
@@ -59,7 +64,13 @@ class Cursor:
 
 
 class Connection(aiosqlite.Connection):
-    """A connection that gives such cursors."""
+    """A connection that gives such cursors.
+
+    `begins` is what is to be said before the next statement; `only_reads` says that a rollback ends nothing that counts.
+    """
+
+    begins: str | None = None
+    only_reads = False
 
     def __del__(self) -> None:
         """Close without a word: SQLAlchemy lets go of a connection whose task was cancelled as it opened."""
@@ -71,12 +82,32 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
     async def visit(self, run: Any, *given: Any) -> None:
-        """Run something in the connection's thread."""
-        await self._execute(run, self._conn, *given)
+        """Run something in the connection's thread, in a transaction."""
+        begins, self.begins = self.begins, None
+        try:
+            await self._execute(run, self._conn, begins, *given)
+        except sqlite3.Error:
+            if not self._conn.in_transaction:  # it did not begin: whatever else is asked must not run outside of one
+                self.begins = begins
+            raise
+
+    async def commit(self) -> None:
+        """Commit, if anything was asked at all."""
+        self.begins = None
+        await super().commit()
+
+    async def rollback(self) -> None:
+        """Roll back; what is asked next stands in the same line behind it."""
+        self.begins = None
+        if self.only_reads:
+            self._tx.put_nowait((None, self._conn.rollback))
+        else:
+            await super().rollback()
 
 
-def connect(database: str, **options: Any) -> Connection:
+def connect(database: str, *, only_reads: bool = False, **options: Any) -> Connection:
     """Return a connection that opens when it is waited for; its thread ends with the process."""
     connection = Connection(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
+    connection.only_reads = only_reads
     connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with those that it opens itself
     return connection

@@ -332,7 +332,7 @@ async def test_what_was_sent_while_the_database_was_away_is_written_down_afterwa
     await at_work.courier.has_sent("sent")
     async with away(settings) as noticed:
         let_go.set()
-        at_work.dispatcher._wake.set()
+        at_work.dispatcher.wake()
         await noticed()
     await at_work.acknowledged()
     row = await at_work.row(delivery_id)
