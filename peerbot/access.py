@@ -68,10 +68,19 @@ class Room:
     away: frozenset[int]
 
 
-async def follow(session: AsyncSession, group: Group, member_id: int, *, at_once: bool = False, now: datetime) -> int:
+async def follow(
+    session: AsyncSession,
+    group: Group,
+    member_id: int,
+    *,
+    at_once: bool = False,
+    decided: Wanted | None = None,
+    now: datetime,
+) -> int:
     """Plan that a person's access follows their seat; return the delivery's id.
 
-    `at_once`: they wait for it. What it will do is then read here, because all that decides it has been written.
+    `at_once`: they wait for it. What it will do is then read here, because all that decides it has been written, unless
+    the caller has `decided` it.
     """
     planned = await deliveries.plan(
         session,
@@ -87,7 +96,7 @@ async def follow(session: AsyncSession, group: Group, member_id: int, *, at_once
     )
     for row in session.info["claimed"] if at_once else ():
         if row.delivery_id == planned:
-            row.decided = await decide(session, row, now=now)
+            row.decided = decided or await decide(session, row, now=now)
     return planned
 
 
@@ -121,6 +130,11 @@ async def decide(session: AsyncSession, delivery: Delivery, *, now: datetime) ->
         wanted=wanted,
         held=frozenset((row.kind, row.target_id) for row in rows if row.target_id is not None),
     )
+
+
+def newly_in(group: Group, user_id: int) -> Wanted:
+    """Return what somebody should have who gets a seat in an open group, and to whom nothing was given before."""
+    return Wanted(user_id, wanted=wanted_in(group), held=wanted_in(group))  # as `promise` puts it on record
 
 
 def wanted_in(group: Group) -> frozenset[tuple[str, int]]:

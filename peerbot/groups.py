@@ -193,15 +193,23 @@ async def sign_up(
     Raises HelloFirst for a group that asks for a hello, else like `ready_to_join`.
     """
     ready = await ready_to_join(session, actor, group_id, agreed=agreed, waits=waits, now=now)
+    return await take_seat(session, actor, ready, waits=waits, now=now)
+
+
+async def take_seat(
+    session: AsyncSession, actor: Actor, ready: Ready, *, waits: bool = False, now: datetime
+) -> SeatChange | None:
+    """Give the actor, who is ready to join, a seat or a place in line, like `sign_up`. Raises HelloFirst."""
     group, member, held = ready.group, ready.member, ready.held
     if needs_hello(group, held):
         raise HelloFirst(group.name)
     if waits and held is not None and held.state in IN_LINE:
         return None
-    membership = held or Membership(group_id=group_id, member_id=member.member_id, joined_at=now)
-    seat = await admit(session, ready.guild, group, membership, seated=ready.has_seat, now=now)
+    membership = held or Membership(group_id=group.group_id, member_id=member.member_id, joined_at=now)
+    decided = None if ready.has_grant else access.newly_in(group, actor.user_id)
+    seat = await admit(session, ready.guild, group, membership, seated=ready.has_seat, decided=decided, now=now)
     if ready.has_task:
-        await tasks.end(session, group.guild_id, "joined", group_id=group_id, member_id=member.member_id, now=now)
+        await tasks.end(session, group.guild_id, "joined", group_id=group.group_id, member_id=member.member_id, now=now)
     return seat
 
 
@@ -215,6 +223,7 @@ class Ready:
     held: Membership | None
     has_seat: bool
     has_task: bool
+    has_grant: bool
 
 
 async def ready_to_join(
@@ -241,7 +250,7 @@ async def ready_to_join(
     member = await _agreed(
         session, actor, guild, group, hope.member, agreed=agreed, asks=not (waits and in_line), now=now
     )
-    return Ready(guild, group, member, held, has_seat, hope.has_task)
+    return Ready(guild, group, member, held, has_seat, hope.has_task, hope.has_grant)
 
 
 def needs_hello(group: Group, held: Membership | None) -> bool:
@@ -256,11 +265,12 @@ async def admit(
     membership: Membership,
     *,
     seated: bool | None = None,
+    decided: access.Wanted | None = None,
     now: datetime,
 ) -> SeatChange | None:
     """Give a membership of a locked group a seat if one can be theirs, else a place in line; return None for that.
 
-    `seated` is whether one can be theirs, where that is known.
+    `seated` is whether one can be theirs, and `decided` what they get with it, where that is known.
     """
     seated = await can_have_seat(session, group, membership) if seated is None else seated
     membership.state = "active" if seated else "waiting"
@@ -274,7 +284,7 @@ async def admit(
     if not seated:
         return None
     await access.promise(session, group, membership.member_id)
-    access_id = await access.follow(session, group, membership.member_id, at_once=True, now=now)
+    access_id = await access.follow(session, group, membership.member_id, at_once=True, decided=decided, now=now)
     if group.room_id is not None:
         greets = f"{group.group_id}:{membership.member_id}:{now.date().isoformat()}"  # once a day, for coming and going
         await deliveries.plan(

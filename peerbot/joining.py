@@ -10,10 +10,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import departures, groups, meetings, reminders
+from peerbot import groups, meetings, reminders
 from peerbot.errors import AgreementNeeded
 from peerbot.groups import SeatChange
-from peerbot.models import Guild, Member
+from peerbot.models import Guild
 from peerbot.rights import Actor, guild_of
 from peerbot.setup import Agreement, agreement_of
 
@@ -33,6 +33,14 @@ class Waits:
     """A place in line that somebody has now."""
 
 
+class CameBack(Exception):
+    """Somebody asks who is not in the server, as far as the database knows.
+
+    They are, so `departures.come_back` goes first: in a transaction of its own, because it locks all of their groups in
+    order, and here one of them is locked already.
+    """
+
+
 @dataclass(frozen=True)
 class Asked:
     """The words that somebody agrees to first; nothing was changed."""
@@ -47,21 +55,18 @@ async def enter(
 ) -> Joined | Waits | Asked:
     """Give somebody a seat, or a place in line if they wait, or say what they agree to first.
 
-    Whoever asks is in the server, whether or not peerbot saw them come back. Raises like `groups.sign_up`.
+    Raises CameBack, or like `groups.sign_up`.
     """
-    await departures.come_back(session, actor.guild_id, actor.user_id, now=now)
     try:
-        seat = await groups.sign_up(session, actor, group_id, agreed=agreed, waits=waits, now=now)
+        ready = await groups.ready_to_join(session, actor, group_id, agreed=agreed, waits=waits, now=now)
     except AgreementNeeded as needed:
         guild = await guild_of(session, actor.guild_id)
         return Asked(guild, needed.name, agreement_of(guild))
+    member = ready.member
+    if member.away_since is not None:
+        raise CameBack
+    seat = await groups.take_seat(session, actor, ready, waits=waits, now=now)
     if seat is None:
         return Waits()
-    member = await session.get_one(Member, seat.member_id)
     await reminders.follow_member(session, member, now=now)
-    return Joined(
-        await guild_of(session, actor.guild_id),
-        seat,
-        await meetings.next_of(session, group_id, after=now),
-        member.reminders is None,
-    )
+    return Joined(ready.guild, seat, await meetings.next_of(session, group_id, after=now), member.reminders is None)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import deliveries, members
 from peerbot.access import SEATED
 from peerbot.deliveries import Priority
-from peerbot.models import Facilitator, Group, Member, Membership, Task
+from peerbot.models import Facilitator, Grant, Group, Member, Membership, Task
 
 HOLDING = (*SEATED, "offered")
 """States that count against the seats of a group."""
@@ -28,13 +28,15 @@ IN_LINE = ("waiting", "offered")
 class Hope:
     """What somebody is to a group, as they ask for a seat.
 
-    `before_anyone` counts the seats that are not for somebody new: those taken, and those that others are next for.
+    `has_grant` says that peerbot gave them something of the group, as far as is on record. `before_anyone` counts the
+    seats that are not for somebody new: those taken, and those that others are next for.
     """
 
     member: Member | None
     held: Membership | None
     is_listed: bool
     has_task: bool
+    has_grant: bool
     before_anyone: int
 
 
@@ -47,10 +49,12 @@ async def hope_of(session: AsyncSession, group: Group, user_id: int) -> Hope:
 
 @cache
 def _hopes() -> Executable:
-    of_group = {table: table.group_id == Group.group_id for table in (Membership, Facilitator, Task)}
+    of_group = {table: table.group_id == Group.group_id for table in (Membership, Facilitator, Task, Grant)}
     task = exists().where(of_group[Task], Task.member_id == Member.member_id, Task.done_at.is_(None))
+    grant = exists().where(of_group[Grant], Grant.member_id == Member.member_id)
+    is_listed, before_anyone = Facilitator.member_id.is_not(None), taken_of_group() + ahead_in_group()
     return (
-        select(Member, Membership, Facilitator.member_id.is_not(None), task, taken_of_group() + ahead_in_group())
+        select(Member, Membership, is_listed, task, grant, before_anyone)
         .select_from(Group)
         .outerjoin(Member, (Member.guild_id == Group.guild_id) & (Member.sealed_user_id == bindparam("sealed")))
         .outerjoin(Membership, of_group[Membership] & (Membership.member_id == Member.member_id))

@@ -66,7 +66,7 @@ class Cursor:
 class Connection(aiosqlite.Connection):
     """A connection that gives such cursors.
 
-    `begins` is what is to be said before the next statement; `only_reads` says that a rollback ends nothing that counts.
+    `begins` is what is to be said before the next statement; `only_reads` says that no rollback ends what counts.
     """
 
     begins: str | None = None

@@ -19,10 +19,11 @@ from cogs.groups import _cards as cards
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._agreement import in_server, show_agreement
 from cogs.groups._hello import show_hello
-from peerbot import access, directory, joining, seats
+from peerbot import access, departures, directory, joining, seats
+from peerbot.bot import PeerBot
 from peerbot.dispatcher import Gone, Sent
 from peerbot.errors import GroupFull, HelloFirst, InLine, PeerbotError
-from peerbot.joining import Asked, Joined, Waits
+from peerbot.joining import Asked, CameBack, Joined, Waits
 from peerbot.rights import Actor, guild_of
 from peerbot.text import Text, _
 
@@ -41,8 +42,12 @@ async def enter(
     """
     bot = answer.bot
     try:
-        async with bot.db.begin() as session:
-            entered = await joining.enter(session, actor, group_id, agreed=agreed, waits=waits, now=bot.clock.now())
+        try:
+            entered = await _entered(bot, actor, group_id, agreed=agreed, waits=waits)
+        except CameBack:
+            async with bot.db.begin() as session:
+                await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
+            entered = await _entered(bot, actor, group_id, agreed=agreed, waits=waits)
     except GroupFull:
         await _show_full(answer, actor, group_id)
     except HelloFirst:
@@ -57,6 +62,11 @@ async def enter(
                 await show_place(answer, actor, group_id)
             case Joined():
                 await _welcome(answer, entered)
+
+
+async def _entered(bot: PeerBot, actor: Actor, group_id: int, **asked: Any) -> Joined | Waits | Asked:
+    async with bot.db.begin() as session:
+        return await joining.enter(session, actor, group_id, now=bot.clock.now(), **asked)
 
 
 async def _welcome(answer: Answer, joined: Joined) -> None:
