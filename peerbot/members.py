@@ -13,9 +13,8 @@ from functools import cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from sqlalchemy import Select, bindparam, delete, exists, func, select
+from sqlalchemy import Executable, Select, bindparam, delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
 from peerbot.errors import KeyWrong
 from peerbot.models import Debrief, Delivery, Facilitator, Grant, Host, KeyCheck, Member, Membership, Task
@@ -92,16 +91,17 @@ async def agreeing(
         "created_at": now,
     }
     kept = _kept(session.get_bind().dialect.name)
-    return (await session.scalars(kept, [values], execution_options={"populate_existing": True})).one()
+    return (await session.scalars(kept, values, execution_options={"populate_existing": True})).one()
 
 
 @cache
-def _kept(engine: str) -> ReturningInsert[Member]:
-    row = insert_for(engine, Member)
-    locale = func.coalesce(row.excluded.locale, Member.locale)
+def _kept(engine: str) -> Executable:
+    table = Member.__table__
+    row = insert_for(engine, table)  # of the table, not of the model: that takes half as long again
+    locale = func.coalesce(row.excluded.locale, table.c.locale)
     changes = {"agreed": row.excluded.agreed, "agreed_at": row.excluded.agreed_at, "locale": locale}
     found = row.on_conflict_do_update(index_elements=["guild_id", "sealed_user_id"], set_=changes)
-    return found.returning(Member)
+    return select(Member).from_statement(found.returning(*table.c))
 
 
 async def find(session: AsyncSession, guild_id: int, user_id: int) -> Member | None:
