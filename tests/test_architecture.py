@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -129,5 +130,6 @@ def test_the_product_asks_one_clock_for_the_time() -> None:
     assert asking <= {"peerbot/clock.py", "peerbot/deliveries.py", "peerbot/dispatcher.py"}
 
 
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())

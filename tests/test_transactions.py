@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from builders import GUILD, LEO, MAYA, make_group
 from sqlalchemy import Connection, event, func, select, text
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from peerbot import deliveries, members
@@ -162,6 +162,23 @@ async def _everything_held(db: Database) -> AsyncGenerator[None]:
     async with db.begin() as session:
         await session.execute(select(Guild).with_for_update())
         yield
+
+
+async def test_nothing_is_written_outside_of_a_transaction_that_could_not_begin(
+    db: Database, settings: Settings, guild: Guild, now: datetime
+) -> None:
+    if db.writer.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL begins by itself")
+    other = connect(settings)
+    with pytest.raises(ZeroDivisionError):
+        async with db.begin() as session:
+            async with _everything_held(other):
+                with pytest.raises(OperationalError):
+                    await session.execute(select(Guild))
+            await members.of(session, GUILD, MAYA, now=now)
+            raise ZeroDivisionError
+    await other.close()
+    assert await count_members(db) == 0
 
 
 async def test_whoever_gets_no_connection_in_time_is_told_so(db: Database, guild: Guild) -> None:

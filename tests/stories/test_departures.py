@@ -150,6 +150,23 @@ async def test_who_came_back_unseen_is_asked_for_before_the_seat_lapses(joined: 
     assert joined.maya.can_see(joined.room())
 
 
+async def test_who_came_back_unseen_and_joins_another_group_has_both(joined: Stage) -> None:
+    await joined.new_group("Owls")
+    member = joined.guild.members[joined.maya.user_id]
+    joined.maya.leaves()
+    await joined.world.settle()
+    shut_out(joined, joined.maya)
+    joined.guild.members[joined.maya.user_id] = member  # without the event that would tell of it
+    card = await joined.maya.press(await joined.maya.slash("/groups"), "Owls")
+    assert WELCOME in await joined.maya.press(card, "Join")
+    await joined.world.settle()
+    mine = await joined.maya.slash("/my")
+    assert "Owls" in mine
+    assert "Tuesday meeting" in mine
+    assert joined.maya.can_see(joined.room())
+    assert joined.maya.can_see(joined.room("owls"))
+
+
 async def test_who_left_and_returned_while_peerbot_was_away_gets_the_role_again(stage: Stage) -> None:
     quiet = stage.guild.add_role("Quiet")
     form = await stage.olive.slash("/group new", role=quiet)
