@@ -1,12 +1,15 @@
 """Resting: a pause keeps somebody's seat for twelve weeks, and no reason is asked.
 
-Invariant: a paused seat is a taken seat; it goes to somebody else only at the end of the pause that holds now, not of
-one that was ended before.
+After four weeks they are asked once how they would like to go on; whoever does not answer keeps the seat for as long.
+Invariants: a paused seat is a taken seat; what was planned with a pause is done for that pause only, not for one that
+began after it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +21,18 @@ from peerbot.types import KEEPS_KEY
 
 PAUSE = timedelta(weeks=12)
 """How long a paused seat is kept."""
+ASKED = timedelta(weeks=4)
+"""How long after its beginning somebody is asked whether their pause goes on."""
+OVER, ASKS = "groups.pause_over", "groups.still_resting"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A pause: of which group, and until when the seat is kept."""
+
+    group_id: int
+    name: str
+    until: datetime
 
 
 async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: datetime) -> datetime:
@@ -32,11 +47,12 @@ async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: date
     membership.state = "paused"
     membership.paused_until = until
     await session.flush()
-    await deliveries.plan(
-        session, "groups.pause_over", f"{membership.membership_id}:{int(until.timestamp())}",
-        guild_id=group.guild_id, now=now, due_at=until, group_id=group_id,
-        member_id=membership.member_id, subject_id=membership.membership_id,
-    )  # fmt: skip
+    about: dict[str, Any] = {
+        "guild_id": group.guild_id, "now": now, "group_id": group_id, "member_id": membership.member_id,
+        "subject_id": membership.membership_id,
+    }  # fmt: skip
+    await deliveries.plan(session, OVER, _key(membership, until), due_at=until, **about)
+    await deliveries.plan(session, ASKS, _key(membership, until), due_at=now + ASKED, not_after=until, **about)
     return until
 
 
@@ -48,6 +64,23 @@ async def resume(session: AsyncSession, actor: Actor, group_id: int) -> Group:
     membership.paused_until = None
     await session.flush()
     return group
+
+
+async def still(session: AsyncSession, delivery: Delivery, *, now: datetime) -> Rest | None:
+    """Return the pause with which a delivery was planned, if it goes on and the group does too."""
+    group = await groups.find(session, delivery)
+    membership = await session.get(Membership, delivery.subject_id or 0)
+    if group is None or group.state != "open" or membership is None:
+        return None
+    until = membership.paused_until if membership.state == "paused" else None
+    if until is None or until <= now or membership.member_id != delivery.member_id:
+        return None
+    is_this_one = delivery.dedupe_key == f"{delivery.guild_id}:{delivery.kind}:{_key(membership, until)}"
+    return Rest(group.group_id, group.name, until) if is_this_one else None
+
+
+def _key(membership: Membership, until: datetime) -> str:
+    return f"{membership.membership_id}:{int(until.timestamp())}"
 
 
 async def end_pause(session: AsyncSession, delivery: Delivery, now: datetime) -> None:

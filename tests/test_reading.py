@@ -23,6 +23,7 @@ from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups import _hello_cards as hello_cards
 from cogs.groups import _line_cards as line_cards
+from cogs.groups import _resting as resting
 from cogs.groups import _stepping as stepping
 from cogs.groups._people import ROOM_LATER
 from cogs.meetings import _cards as meeting_cards
@@ -39,6 +40,7 @@ from peerbot.joining import Asked, Joined
 from peerbot.meetings import MeetingView
 from peerbot.models import Guild
 from peerbot.notices import ON_BOARD, Choices, Line, Notice
+from peerbot.pauses import Rest
 from peerbot.reach import Habits
 from peerbot.recurrence import Rule, occurrences
 from peerbot.seats import Place
@@ -277,6 +279,7 @@ def meetings_of(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
         "calendar file": meeting_cards.file_card(b"BEGIN", here, reader),
         "mine, meetings ahead": cards.mine_card(MANY, here, reader, ahead=AHEAD, asks=[(1, "Tuesday", 8)]),
         "mine, all off": cards.mine_card(SEATS, here, reader, ahead=((ROOM_OFF, None),)),
+        **cards_of_rest(here, reader),
     }
 
 
@@ -310,6 +313,20 @@ def cards_of_hosts(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
         },
         "debrief, talk first": hosting.talk_card(SAID, here, reader),
         "step back": stepping.sure_card(Leaving(1, "Tuesday", is_last=True), here, reader),
+    }
+
+
+REST = Rest(1, "Tuesday", NOON)
+
+
+def cards_of_rest(here: Guild, reader: Reader) -> dict[str, ui.LayoutView]:
+    ways = line_cards.ways(here, reader, in_server=False)
+    return {
+        "back": resting.back_card("Tuesday", 9, AHEAD, here, reader, is_here=True),
+        "back, in a DM": resting.back_card("Tuesday", None, ((ROOM_OFF, None),), here, reader, is_here=False),
+        "rest on": resting.rest_card(REST, here, reader),
+        "leave after a rest": resting.sure_card("Tuesday", 1, here, reader),
+        "left after a rest": cards.left_card("Tuesday", here, reader, is_closed=True, ways=ways),
     }
 
 

@@ -9,6 +9,7 @@ from discord import ui
 from cogs._interactions import Answer
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
+from cogs.groups._claims import in_server
 from peerbot.joining import Asked
 
 
@@ -18,8 +19,3 @@ async def show_agreement(
     """Show what a person agrees to first; `agree` is the button under it."""
     back = buttons.NotNowButton(group_id, answer.reader) if in_server(answer) else None
     await answer.show(cards.agreement_card(asked, answer.reader, agree=agree, back=back, waits=waits))
-
-
-def in_server(answer: Answer) -> bool:
-    """Return whether somebody presses in a server, not in a direct message."""
-    return answer.interaction.guild_id is not None

@@ -17,8 +17,11 @@ Ahead = Sequence[tuple[MeetingView, str | None]]
 ANSWERED = {meetings.GOING: _("Your answer: going"), meetings.CANT: _("Your answer: can't")}
 
 
-def add_ahead(card: Card, ahead: Ahead, guild: Guild, reader: Reader) -> None:
-    """Add the next meetings as they are now, with a button for what the person chooses about each."""
+def add_ahead(card: Card, ahead: Ahead, guild: Guild, reader: Reader, *, in_server: bool = True) -> None:
+    """Add the next meetings as they are now, with a button for what the person chooses about each.
+
+    The calendar file is given in the server only.
+    """
     lines = [line for meeting, answer in ahead for line in _lines(meeting, answer, reader)]
     off = [meeting for meeting, _answer in ahead if meeting.state == "cancelled"]
     on = {meeting.group_id for meeting, _answer in ahead if meeting.state == "planned"}
@@ -37,7 +40,8 @@ def add_ahead(card: Card, ahead: Ahead, guild: Guild, reader: Reader) -> None:
         choices_button(guild.guild_id, meeting.meeting_id, reader, label=_("{day}", day=_day(meeting, reader)))
         for meeting in planned
     ]
-    card.row(*choices, calendar_button(reader))
+    if row := [*choices, *([calendar_button(reader)] if in_server else [])]:
+        card.row(*row)
 
 
 def _lines(meeting: MeetingView, answer: str | None, reader: Reader) -> list[str]:

@@ -104,6 +104,26 @@ class ResumeButton(PersistentButton, verb="groups:resume", label=_("I'm back"), 
     """End a pause."""
 
 
+class BackFromRestButton(
+    PersistentButton, verb="groups:back", label=_("I'm back"), state=SERVER_AND_GROUP, style=PRIMARY
+):
+    """End a pause, from the letter that asks."""
+
+
+class KeepRestingButton(PersistentButton, verb="groups:rest-on", label=_("Keep resting"), state=SERVER_AND_GROUP):
+    """Say until when the seat is kept."""
+
+
+class LeaveRestingButton(PersistentButton, verb="groups:rest-leave", label=_("Leave"), state=SERVER_AND_GROUP):
+    """Ask whether to leave, from the letter that asks."""
+
+
+class LeaveRestingSureButton(
+    PersistentButton, verb="groups:rest-leave-sure", label=_("Leave"), state=SERVER_AND_GROUP, style=DANGER
+):
+    """Leave."""
+
+
 class LeaveButton(PersistentButton, verb="groups:leave", label=_("Leave")):
     """Ask whether to leave."""
 

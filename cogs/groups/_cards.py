@@ -399,19 +399,17 @@ def _own_line(seat: Seat, reader: Reader) -> str:
     return "\n".join(lines)
 
 
-def left_card(name: str, guild: Guild, reader: Reader, *, is_closed: bool) -> Card:
-    """Return what a person sees who has just left; `is_closed` says that the room is closed behind them already."""
+def left_card(
+    name: str, guild: Guild, reader: Reader, *, is_closed: bool, ways: Sequence[ui.Item[Any]] | None = None
+) -> Card:
+    """Return what a person sees who has just left, with `ways` on, those of the server if none are given.
+
+    `is_closed` says that the room is closed behind them already.
+    """
+    mine, find = buttons.MineButton("0", reader), buttons.BrowseButton("0.0.", reader, label=_("Find a group"))
     lines = [reader.say(_("## You have left {name}", name=name))]
     if not is_closed:
         lines += [reader.say(_("You may still see the room. I keep trying to close it."))]
     lines += [reader.say(_("Take care. You are welcome back when there is a free seat."))]
-    return (
-        Card()
-        .boxed()
-        .text("\n".join(lines))
-        .row(
-            buttons.MineButton("0", reader),
-            buttons.BrowseButton("0.0.", reader, label=_("Find a group")),
-            help_now_button(guild.help_countries, reader),
-        )
-    )
+    row = [*([mine, find] if ways is None else ways), help_now_button(guild.help_countries, reader)]
+    return Card().boxed().text("\n".join(lines)).row(*row)

@@ -45,7 +45,7 @@ class GroupEffects:
         outbox.effect("groups.room", self.make_room)
         outbox.effect("groups.seat_lapses", self.lapse)
         outbox.step("groups.farewell", groups.end_access)
-        outbox.step("groups.pause_over", pauses.end_pause)
+        outbox.step(pauses.OVER, pauses.end_pause)
 
     async def apply_access(self, delivery: Delivery) -> Outcome:
         """Give and take what a person's seat says; record before giving, forget after taking."""

@@ -9,27 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import discord
 from discord import ui
 
-from cogs import _threads as threads
-from cogs._interactions import OLD_BUTTON, Answer
+from cogs._interactions import Answer
 from cogs.groups import _buttons as buttons
 from cogs.groups import _cards as cards
 from cogs.groups import _line_cards as line_cards
-from cogs.groups._agreement import in_server, show_agreement
+from cogs.groups._agreement import show_agreement
+from cogs.groups._claims import claimed, in_server, present
 from cogs.groups._hello import show_hello
 from peerbot import access, departures, directory, joining, seats
 from peerbot.bot import PeerBot
 from peerbot.dispatcher import Gone, Sent
-from peerbot.errors import GroupFull, HelloFirst, InLine, PeerbotError
+from peerbot.errors import GroupFull, HelloFirst, InLine
 from peerbot.joining import Asked, CameBack, Joined, Waits
 from peerbot.rights import Actor, guild_of
 from peerbot.text import Text, _
 
 MOST_OTHERS = 3
-LARGEST = 2**63 - 1
-"""The largest id that both databases can count to."""
 Agree = Callable[[str], ui.Item[Any]]
 
 
@@ -108,7 +105,7 @@ async def agree_to_wait(answer: Answer, state: str) -> None:
 
 
 async def _wait(answer: Answer, key: str, *, agreed: str | None = None) -> None:
-    actor, group_id = await _present(answer, key)
+    actor, group_id = await present(answer, key)
 
     def agree(version: str) -> ui.Item[Any]:
         return buttons.AgreeToWaitButton(f"{key}/{version}", answer.reader)
@@ -130,7 +127,7 @@ async def agree_to_take(answer: Answer, state: str) -> None:
 
 
 async def _take(answer: Answer, key: str, *, agreed: str | None = None) -> None:
-    actor, group_id = await _present(answer, key)
+    actor, group_id = await present(answer, key)
 
     def agree(version: str) -> ui.Item[Any]:
         return buttons.AgreeToTakeButton(f"{key}/{version}", answer.reader)
@@ -141,7 +138,7 @@ async def _take(answer: Answer, key: str, *, agreed: str | None = None) -> None:
 @buttons.PassButton.pressed
 async def pass_on(answer: Answer, state: str) -> None:
     """Let the seat go to the next person."""
-    actor, group_id = _claimed(answer, state)
+    actor, group_id = claimed(answer, state)
     async with answer.bot.db.begin() as session:
         await seats.pass_on(session, actor, group_id, now=answer.bot.clock.now())
     await show_place(answer, actor, group_id, _("That is fine. You keep your place."))
@@ -150,14 +147,14 @@ async def pass_on(answer: Answer, state: str) -> None:
 @buttons.PlaceButton.pressed
 async def press_place(answer: Answer, state: str) -> None:
     """Show the person's place."""
-    actor, group_id = _claimed(answer, state)
+    actor, group_id = claimed(answer, state)
     await show_place(answer, actor, group_id)
 
 
 @buttons.LeaveLineButton.pressed
 async def ask_leave_line(answer: Answer, state: str) -> None:
     """Ask whether to leave the line."""
-    actor, group_id = _claimed(answer, state)
+    actor, group_id = claimed(answer, state)
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
         place = await seats.place(session, actor, group_id)
@@ -167,33 +164,8 @@ async def ask_leave_line(answer: Answer, state: str) -> None:
 @buttons.LeaveLineSureButton.pressed
 async def leave_line(answer: Answer, state: str) -> None:
     """Give the place up."""
-    actor, group_id = _claimed(answer, state)
+    actor, group_id = claimed(answer, state)
     async with answer.bot.db.begin() as session:
         guild = await guild_of(session, actor.guild_id)
         left = await seats.leave_line(session, actor, group_id, now=answer.bot.clock.now())
     await answer.show(line_cards.left_line_card(left.name, guild, answer.reader, in_server=in_server(answer)))
-
-
-def _claimed(answer: Answer, key: str) -> tuple[Actor, int]:
-    """Return who asks, and the group that the button names; the rule decides what is theirs there."""
-    guild_id, group_id = (int(part) for part in key.split("."))
-    if guild_id > LARGEST:
-        raise PeerbotError(OLD_BUTTON)
-    return answer.actor_in(guild_id), group_id
-
-
-async def _present(answer: Answer, key: str) -> tuple[Actor, int]:
-    """Return the same for somebody who is in the server; raise PeerbotError for whoever is not."""
-    actor, group_id = _claimed(answer, key)
-    if in_server(answer):
-        return actor, group_id
-    server = answer.bot.get_guild(actor.guild_id)
-    if server is None or server.unavailable:
-        raise PeerbotError(_("I can't see that server right now. Please try again in a minute."))
-    try:
-        is_here = await threads.present(answer.bot, server, {actor.user_id}, afresh=True)
-    except (TimeoutError, discord.ClientException):
-        raise PeerbotError(_("I can't see that server right now. Please try again in a minute.")) from None
-    if not is_here:
-        raise PeerbotError(_("You are not in that server right now. Come back to it, and press again."))
-    return actor, group_id

@@ -1,0 +1,89 @@
+"""Whoever rests is asked once, four weeks later; by then they may be back, gone, or rest anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from builders import LEO, MAYA, actor, facilitator, make_group, seat
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cogs.groups._resting import letter
+from peerbot import groups, pauses
+from peerbot.database import Database
+from peerbot.models import Delivery, Group, Guild
+from peerbot.pauses import Rest
+from peerbot.text import PSEUDO, Reader
+
+WEEK = timedelta(weeks=1)
+Happens = Callable[[AsyncSession, int, datetime], Awaitable[object]]
+
+
+@pytest.fixture
+async def group(db: Database, guild: Guild, now: datetime) -> Group:
+    async with db.begin() as session:
+        return await make_group(session, now=now)
+
+
+async def asks(session: AsyncSession) -> list[Delivery]:
+    found = select(Delivery).where(Delivery.kind == pauses.ASKS).order_by(Delivery.due_at)
+    return list(await session.scalars(found))
+
+
+@pytest.mark.both_databases
+async def test_whoever_rests_is_asked_once_after_four_weeks(db: Database, group: Group, now: datetime) -> None:
+    async with db.begin() as session:
+        await seat(session, group, MAYA, LEO, now=now)
+        until = await pauses.pause(session, actor(), group.group_id, now=now)
+        await pauses.pause(session, actor(), group.group_id, now=now + WEEK)
+        (letter,) = await asks(session)
+        assert (letter.due_at, letter.not_after) == (now + 4 * WEEK, until)
+        assert letter.channel_id is None
+        rest = await pauses.still(session, letter, now=now + 4 * WEEK)
+        assert rest == Rest(group.group_id, "Tuesday", until)
+        assert until == now + 12 * WEEK
+        assert await pauses.still(session, letter, now=until) is None, "the seat is on its way to somebody else"
+
+
+async def back(session: AsyncSession, group_id: int, _now: datetime) -> None:
+    await pauses.resume(session, actor(), group_id)
+
+
+async def back_and_resting_anew(session: AsyncSession, group_id: int, now: datetime) -> None:
+    await pauses.resume(session, actor(), group_id)
+    await pauses.pause(session, actor(), group_id, now=now)
+
+
+async def left(session: AsyncSession, group_id: int, now: datetime) -> None:
+    await groups.leave(session, actor(), group_id, now=now)
+
+
+async def left_and_somebody_else_rests(session: AsyncSession, group_id: int, now: datetime) -> None:
+    await groups.leave(session, actor(), group_id, now=now)
+    await pauses.pause(session, actor(LEO), group_id, now=now)
+
+
+async def closed(session: AsyncSession, group_id: int, now: datetime) -> None:
+    await groups.close(session, facilitator(), group_id, now=now)
+
+
+@pytest.mark.parametrize("happens", [back, back_and_resting_anew, left, left_and_somebody_else_rests, closed])
+async def test_nothing_is_asked_of_whoever_is(db: Database, group: Group, now: datetime, happens: Happens) -> None:
+    async with db.begin() as session:
+        await seat(session, group, MAYA, LEO, now=now)
+        await pauses.pause(session, actor(), group.group_id, now=now)
+        await happens(session, group.group_id, now + WEEK)
+        first, *others = await asks(session)
+        assert await pauses.still(session, first, now=first.due_at) is None
+        assert [await pauses.still(session, each, now=each.due_at) is not None for each in others] in ([], [True])
+
+
+def test_the_letter_is_short_and_neutral_and_can_be_translated() -> None:
+    rest = Rest(1, "Tuesday", datetime(2026, 12, 1, tzinfo=UTC))
+    words = letter(rest, Reader())
+    assert len(words) <= 250
+    assert re.search(r"depress|sick|ill\b|why", words, re.IGNORECASE) is None
+    assert re.sub(r"⟦[^⟧]*⟧", "", letter(rest, Reader(PSEUDO))).strip() == ""
