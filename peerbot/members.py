@@ -106,8 +106,15 @@ def _kept(engine: str) -> Executable:
 
 async def find(session: AsyncSession, guild_id: int, user_id: int) -> Member | None:
     """Return the member if the database knows them."""
+    found: dict[tuple[int, int], Member] = session.info.setdefault("members", {})
+    known = found.get((guild_id, user_id))  # what a card shows is read by several rules, all of which ask who it is for
+    if known is not None:
+        return known
     sealed = seal_of(session).close(guild_id, user_id)
-    return await session.scalar(FOUND, {"guild_id": guild_id, "sealed": sealed})
+    member = await session.scalar(FOUND, {"guild_id": guild_id, "sealed": sealed})
+    if member is not None:
+        found[guild_id, user_id] = member
+    return member
 
 
 async def find_all(session: AsyncSession, guild_id: int, user_ids: Collection[int]) -> Sequence[Member]:
@@ -167,4 +174,5 @@ async def forget_idle(session: AsyncSession, *, now: datetime) -> int:
     candidates = select(Member.member_id).where(*idle).limit(MOST_FORGOTTEN).with_for_update(skip_locked=True)
     chosen = (await session.scalars(candidates)).all()
     gone = delete(Member).where(Member.member_id.in_(chosen), *idle).returning(Member.member_id)
+    session.info.pop("members", None)
     return len((await session.scalars(gone.execution_options(synchronize_session=False))).all())
