@@ -92,7 +92,7 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     """Step: an offer has had no answer, and the seat goes to the next; the first time, the place in line stays.
 
     An offer of which nobody was told, because nothing could be sent, is made longer instead. One whose letter can't
-    arrive at all goes on and is not counted, nor is one that a meeting made short.
+    arrive at all, or is not wanted, goes on and is not counted, nor is one that a meeting made short.
     """
     group = await _open_group(session, delivery)
     membership = await session.get(Membership, delivery.subject_id, populate_existing=True)
@@ -111,7 +111,7 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
         await _stand(session, group, membership, await _until(session, group, told_at), now)
         return
     told_at = letter.ended_at if letter is not None else None
-    was_told = letter is None or letter.state != deliveries.DEAD
+    was_told = letter is None or letter.state == deliveries.DONE
     if was_told and (told_at is None or _is_whole(membership.offered_until, told_at)):
         membership.unanswered += 1
     _let_go(membership)

@@ -131,13 +131,16 @@ async def test_a_letter_that_goes_out_before_the_late_step_makes_the_offer_longe
     assert (await states(db, group))[MAYA] == "offered"
 
 
-async def test_an_offer_whose_letter_cannot_arrive_goes_on_and_is_not_counted(db: Database, group: Group) -> None:
+@pytest.mark.parametrize("became", [deliveries.DEAD, deliveries.CANCELLED])
+async def test_an_offer_whose_letter_cannot_arrive_or_is_not_wanted_goes_on_and_is_not_counted(
+    db: Database, group: Group, became: int
+) -> None:
     await wait(db, group, MAYA, LEO)
     await leave(db, group, SAM)
     await run_due(db, letters=False)
     async with db.begin() as session:
         [letter] = await session.scalars(select(Delivery).where(Delivery.kind == "seats.offer"))
-        letter.state = deliveries.DEAD
+        letter.state = became
     await run_due(db, NOON + TWO_DAYS)
     assert await states(db, group) == {KIM: "active", MAYA: "waiting", LEO: "offered"}
     assert (await row(db, MAYA)).unanswered == 0
