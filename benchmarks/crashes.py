@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -107,7 +108,7 @@ async def _play(databases: Databases, engine: str, folder: Path, seed: str, scen
     settings = databases.settings(databases.fresh(engine))
     offset = folder / "clock-offset"
     async with serve(World(Clock(offset))) as discord:
-        yard = Yard(discord, settings.model_copy(update={"clock_offset_file": offset}), folder, seed)
+        yard = Yard(discord, replace(settings, clock_offset_file=offset), folder, seed)
         yard.patience = LONGEST_BACK_OFF
         try:
             return await scene(yard)

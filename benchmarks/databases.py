@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from pydantic import SecretStr
 
 from peerbot import members
-from peerbot.config import Settings
+from peerbot.config import Secret, Settings
 from tests import postgres_server
 
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
@@ -45,8 +44,7 @@ class Databases:
     def settings(self, url: str) -> Settings:
         """Return settings that open a database of this run."""
         return Settings(
-            _env_file=None,  # pyright: ignore[reportCallIssue] - a keyword of pydantic-settings
-            discord_token=SecretStr("made.up.token"),
-            data_key=SecretStr(self.key),
-            database_url=SecretStr(url),
+            discord_token=Secret("made.up.token"),
+            data_key=Secret(self.key),
+            database_url=Secret(url),
         )

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 
 from benchmarks.databases import POSTGRES, SQLITE, Databases
 from benchmarks.tables import Table
 from peerbot import schema
 from peerbot.clock import Clock
-from peerbot.config import engine_url
+from peerbot.config import Secret, engine_url
 from peerbot.rehearsal.server import serve
 from peerbot.rehearsal.world import World
 from tests.quarter.compare import Verdict, compare
@@ -123,7 +122,7 @@ def _counts(verdict: Verdict) -> list[int | str]:
 
 async def _play(databases: Databases, engine: str, script: Script) -> Verdict:
     url = databases.fresh(engine)
-    await asyncio.to_thread(schema.bring_up, engine_url(SecretStr(url)))
+    await asyncio.to_thread(schema.bring_up, engine_url(Secret(url)))
     async with serve(World(Clock())) as discord:
         return compare(*await Play(script, set_stage(discord, databases.settings(url), script.begin)).run())
 

@@ -215,9 +215,7 @@ async def run_bot(settings: Settings, *, http_trace: aiohttp.TraceConfig | None 
         await _reached(lock.take(alone=False))
         await _reached(asyncio.to_thread(schema.bring_up, settings.url))
         await _reached(_take_over(db))
-        await _guarded(
-            _stay_connected(make, settings.discord_token.get_secret_value()), lock.keep(lambda: _take_over(db))
-        )
+        await _guarded(_stay_connected(make, settings.discord_token.reveal()), lock.keep(lambda: _take_over(db)))
 
     try:
         await _until(stopping, work())

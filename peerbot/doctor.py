@@ -59,7 +59,7 @@ async def _check_discord(report: Report, settings: Settings, wrong: frozenset[st
     async with client:
         inside = False
         with report.guarded("Token"):
-            inside = await _log_in(report, client, settings.discord_token.get_secret_value())
+            inside = await _log_in(report, client, settings.discord_token.reveal())
         if inside:
             _check_intent(report, client.application_flags)
         else:

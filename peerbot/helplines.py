@@ -12,10 +12,10 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from itertools import zip_longest
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 from babel.dates import format_skeleton
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from msgspec import Meta, Struct, json
 
 from peerbot import countries
 from peerbot.countries import babel_locale, country_name
@@ -29,20 +29,20 @@ OLDEST_CHECK = 2
 """Years after which a check no longer counts."""
 
 Way = Literal["call", "text", "chat"]
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f`]+$")]
-Dialled = Annotated[str, StringConstraints(max_length=80, pattern=r"^[^+\x00-\x1f`][^\x00-\x1f`]*$")]
-Https = Annotated[str, StringConstraints(max_length=200, pattern=r"^https://[^\s<>]+$")]
-Checked = Annotated[str, StringConstraints(pattern=r"^20\d\d(-\d\d(-\d\d)?)?$")]
+# A pattern is looked for anywhere in a text, and $ would let a line break follow.
+Code = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+Words = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f`]+\Z")]
+Dialled = Annotated[str, Meta(max_length=80, pattern=r"^[^+\x00-\x1f`][^\x00-\x1f`]*\Z")]
+Https = Annotated[str, Meta(max_length=200, pattern=r"^https://[^\s<>]+\Z")]
+Checked = Annotated[str, Meta(pattern=r"^20\d\d(-\d\d(-\d\d)?)?\Z")]
+Sources = Annotated[list[Words], Meta(min_length=1)]
 
 
-class Row(BaseModel):
+class Row(Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the file; what the schema does not name is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class Check(Row):
+class Check(Row, frozen=True):
     """When a row was last confirmed, as exactly as its source says: a year, a month or a day."""
 
     checked: Checked
@@ -53,10 +53,8 @@ class Check(Row):
         year, month, day = ([int(part) for part in self.checked.split("-")] + [1, 1])[:3]
         return date(year, month, day)
 
-    @model_validator(mode="after")
-    def _is_a_day(self) -> Self:
-        assert self.checked_on  # noqa: S101 - raises ValueError for a day that no calendar has
-        return self
+    def __post_init__(self) -> None:
+        _ = self.checked_on  # raises ValueError for a day that no calendar has
 
     def checked_in(self, locale: str) -> str:
         """Return the date of the check as a reader writes it, no more exact than it is."""
@@ -64,28 +62,28 @@ class Check(Row):
         return format_skeleton(skeleton, self.checked_on, tzinfo=None, locale=babel_locale(locale))
 
 
-class Emergency(Row):
+class Emergency(Row, frozen=True):
     """An emergency number of a country."""
 
-    number: Annotated[str, StringConstraints(pattern=r"^\d{2,5}$")]
+    number: Annotated[str, Meta(pattern=r"^\d{2,5}\Z")]
     service: Literal["any", "ambulance", "police"]
 
 
-class Country(Row):
+class Country(Row, frozen=True):
     """What holds for a whole country. Without a number that is certain, `emergency` is empty."""
 
     emergency: list[Emergency]
 
 
-class Directory(Check):
+class Directory(Check, frozen=True):
     """Where lines of every country are listed."""
 
     name: Words
     url: Https
-    sources: list[Words] = Field(min_length=1)
+    sources: Sources
 
 
-class Line(Check):
+class Line(Check, frozen=True):
     """A help line. `phone` and `text` are as people dial them there; `note` is for whoever checks the row again."""
 
     country: Code
@@ -94,19 +92,18 @@ class Line(Check):
     text: Dialled | None
     chat: Https | None
     hours: Words | None
-    languages: list[Words] = Field(min_length=1)
+    languages: Annotated[list[Words], Meta(min_length=1)]
     area: Words | None
     confidence: Literal["high", "medium", "low"]
     website: str | None
-    sources: list[Words] = Field(min_length=1)
+    sources: Sources
     note: Words | None
 
-    @model_validator(mode="after")
-    def _can_be_reached(self) -> Self:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.phone or self.text or self.chat):
             msg = f"{self.name} has neither phone nor text nor chat"
             raise ValueError(msg)
-        return self
 
     def may_be_shown(self, today: date) -> bool:
         """Say whether the row is sure enough and was checked lately enough."""
@@ -136,20 +133,18 @@ class Route(NamedTuple):
     both: bool = False
 
 
-class Helplines(Row):
+class Helplines(Row, frozen=True):
     """The file."""
 
     directory: Directory
     countries: dict[Code, Country]
     lines: list[Line]
 
-    @model_validator(mode="after")
-    def _countries_are_listed(self) -> Self:
+    def __post_init__(self) -> None:
         missing = {line.country for line in self.lines} - self.countries.keys()
         if missing:
             msg = f"lines of countries that are not listed: {sorted(missing)}"
             raise ValueError(msg)
-        return self
 
     def emergency(self, code: str) -> list[Emergency]:
         """Return the emergency numbers of a country; none when none is certain."""
@@ -186,7 +181,7 @@ def oldest_check(today: date) -> date:
 
 def parse(text: str) -> Helplines:
     """Return the lines of a file; raise ValueError when it breaks the schema."""
-    return Helplines.model_validate_json(text)
+    return json.decode(text, type=Helplines)
 
 
 @cache

@@ -24,13 +24,12 @@ import psycopg
 import pytest
 from builders import DATA_KEY, make_guild
 from psycopg import sql
-from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from peerbot import database, schema
 from peerbot.clock import Clock
-from peerbot.config import Settings, engine_url
+from peerbot.config import Secret, Settings, engine_url
 from peerbot.database import Database, connect
 from peerbot.members import Seal
 from peerbot.models import Guild
@@ -91,7 +90,7 @@ def database_url(backend: str, request: pytest.FixtureRequest) -> str:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, made once for each worker."""
     file = tmp_path_factory.mktemp("template") / "template.db"
-    schema.bring_up(engine_url(SecretStr(f"sqlite:///{file}")))
+    schema.bring_up(engine_url(Secret(f"sqlite:///{file}")))
     return file
 
 
@@ -142,7 +141,7 @@ def postgres_server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
             with _administrator(url) as connection:
                 connection.execute("DROP DATABASE IF EXISTS peerbot_template WITH (FORCE)")
                 connection.execute("CREATE DATABASE peerbot_template")
-            schema.bring_up(engine_url(SecretStr(url.format(name=TEMPLATE))))
+            schema.bring_up(engine_url(Secret(url.format(name=TEMPLATE))))
             noted.write_text(url)
         return noted.read_text()
 
@@ -195,10 +194,9 @@ def settings(database_url: str) -> Settings:
 
 def settings_for(database_url: str) -> Settings:
     return Settings(
-        _env_file=None,  # pyright: ignore[reportCallIssue] - a keyword of pydantic-settings
-        discord_token=SecretStr("made.up.token"),
-        data_key=SecretStr(DATA_KEY),
-        database_url=SecretStr(database_url),
+        discord_token=Secret("made.up.token"),
+        data_key=Secret(DATA_KEY),
+        database_url=Secret(database_url),
     )
 
 

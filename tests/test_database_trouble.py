@@ -12,12 +12,11 @@ import psycopg
 import pytest
 from builders import GUILD, MAYA, make_guild
 from dispatching import PATIENCE, Running, noticing
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from peerbot import deliveries, dispatcher, members, schema
 from peerbot.clock import Clock
-from peerbot.config import engine_url
+from peerbot.config import Secret, engine_url
 from peerbot.database import BACKGROUND, Database, connect
 from peerbot.errors import DatabaseBusy, OutcomeUnknown
 from peerbot.models import Guild
@@ -91,7 +90,7 @@ async def own_server() -> Database:
     url = postgres_server.start(folder, os.getpid()).format(name="postgres")
     with psycopg.connect(url, autocommit=True) as connection:  # the server of tests is told to be quick, not careful
         connection.execute("ALTER DATABASE postgres SET synchronous_commit = on")
-    await asyncio.to_thread(schema.bring_up, engine_url(SecretStr(url)))
+    await asyncio.to_thread(schema.bring_up, engine_url(Secret(url)))
     return connect(settings_for(url))
 
 

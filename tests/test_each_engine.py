@@ -43,7 +43,7 @@ def test_a_killed_process_lets_a_sqlite_file_go(settings: Settings) -> None:
         "lock = database.ProcessLock(config.load(discord_token='x', data_key=sys.argv[1], database_url=sys.argv[2]))\n"
         "asyncio.run(lock.take(alone=False)); print('held', flush=True); sys.stdin.read()"
     )
-    secrets = (settings.data_key.get_secret_value(), settings.database_url.get_secret_value())
+    secrets = (settings.data_key.reveal(), settings.database_url.reveal())
     with subprocess.Popen(
         [sys.executable, "-c", script, *secrets], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,12 +29,11 @@ from builders import (
 from dumps import dump, forms, traces
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from sqlalchemy import delete, select
 
 from peerbot import deliveries, departures, facilitators, groups, members, pauses, staff
 from peerbot.access import Wanted, decide, record
-from peerbot.config import Settings, decode_key
+from peerbot.config import Secret, Settings, decode_key
 from peerbot.database import BACKGROUND, Database, connect
 from peerbot.errors import KeyWrong
 from peerbot.members import Seal
@@ -46,7 +46,7 @@ SNOWFLAKES = st.integers(min_value=0, max_value=2**63 - 1)
 
 @pytest.fixture
 def other_seal() -> Seal:
-    return Seal(decode_key(SecretStr(OTHER_KEY)))
+    return Seal(decode_key(Secret(OTHER_KEY)))
 
 
 async def test_the_same_person_is_found_again(db: Database, guild: Guild, now: datetime) -> None:
@@ -91,7 +91,7 @@ async def test_those_of_many_who_are_known_are_found(db: Database, guild: Guild,
 
 @given(SNOWFLAKES, SNOWFLAKES, SNOWFLAKES)
 def test_an_id_opens_in_its_own_server_only(guild_id: int, other_guild_id: int, user_id: int) -> None:
-    one = Seal(decode_key(SecretStr(OTHER_KEY)))
+    one = Seal(decode_key(Secret(OTHER_KEY)))
     sealed = one.close(guild_id, user_id)
     assert one.open(guild_id, sealed) == user_id
     if guild_id != other_guild_id:
@@ -115,7 +115,7 @@ def test_a_damaged_id_is_not_opened(seal: Seal) -> None:
 def test_new_keys_differ_and_are_taken_as_they_are() -> None:
     keys = {members.new_key() for _ in range(3)}
     assert len(keys) == 3
-    assert {len(decode_key(SecretStr(key))) for key in keys} == {64}
+    assert {len(decode_key(Secret(key))) for key in keys} == {64}
 
 
 async def test_a_new_database_takes_the_key_as_its_own(db: Database) -> None:
@@ -130,7 +130,7 @@ async def test_a_wrong_key_is_refused_with_a_clear_sentence_and_changes_nothing(
     async with db.begin() as session:
         await members.check_key(session)
         before = (await session.scalars(select(KeyCheck.sealed))).all()
-    wrong = connect(settings.model_copy(update={"data_key": SecretStr(OTHER_KEY)}))
+    wrong = connect(replace(settings, data_key=Secret(OTHER_KEY)))
     try:
         with pytest.raises(KeyWrong) as refused:
             async with wrong.begin() as session:
@@ -152,7 +152,7 @@ async def test_a_change_of_key_seals_everyone_anew(
         ids = {(await members.of(session, GUILD, user_id, now=now)).member_id: user_id for user_id in (MAYA, LEO)}
     async with db.begin() as session:
         assert await members.rekey(session, other_seal) == 2
-    changed = connect(settings.model_copy(update={"data_key": SecretStr(OTHER_KEY)}))
+    changed = connect(replace(settings, data_key=Secret(OTHER_KEY)))
     async with changed.begin() as session:
         await members.check_key(session)
         for member_id, user_id in ids.items():
@@ -203,7 +203,7 @@ async def test_the_wrong_key_cannot_change_the_key(
     async with db.begin() as session:
         await members.check_key(session)
         await members.of(session, GUILD, MAYA, now=now)
-    wrong = connect(settings.model_copy(update={"data_key": SecretStr(OTHER_KEY)}))
+    wrong = connect(replace(settings, data_key=Secret(OTHER_KEY)))
     with pytest.raises(KeyWrong):
         async with wrong.begin() as session:
             await members.rekey(session, other_seal)

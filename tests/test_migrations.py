@@ -15,12 +15,11 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from builders import GUILD, facilitator, make_guild
 from conftest import settings_for
-from pydantic import SecretStr
 from sqlalchemy import URL, Connection, Engine, Inspector, delete, inspect, text
 from timetabling import NOW, meetings_of, tuesdays
 
 from peerbot import deliveries, meetings, schema
-from peerbot.config import engine_url
+from peerbot.config import Secret, engine_url
 from peerbot.database import connect
 from peerbot.errors import SchemaWrong
 from peerbot.models import Base, Delivery
@@ -30,10 +29,9 @@ pytestmark = pytest.mark.both_databases
 ROOT = Path(__file__).parent.parent
 KILL_AT_STATEMENT = """
 import os, signal, sys
-from pydantic import SecretStr
 from sqlalchemy import Engine, event
 from peerbot import schema
-from peerbot.config import engine_url
+from peerbot.config import Secret, engine_url
 
 seen = 0
 
@@ -49,7 +47,7 @@ def die(*_):
 event.listen(Engine, "after_cursor_execute", count)
 if sys.argv[2] == "commit":
     event.listen(Engine, "commit", die)
-schema.bring_up(engine_url(SecretStr(sys.argv[1])))
+schema.bring_up(engine_url(Secret(sys.argv[1])))
 """
 
 
@@ -63,7 +61,7 @@ def bare_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> st
 
 @pytest.fixture
 def url(bare_url: str) -> URL:
-    return engine_url(SecretStr(bare_url))
+    return engine_url(Secret(bare_url))
 
 
 @pytest.fixture
@@ -88,7 +86,7 @@ def test_the_newest_migration_is_the_one_that_the_code_names() -> None:
 
 def test_a_bot_that_has_nothing_to_migrate_does_not_load_alembic(sqlite_url: str) -> None:
     start = "import sys; import peerbot.__main__ as program; program.schema.bring_up(program.config.engine_url("
-    start += "__import__('pydantic').SecretStr(sys.argv[1]))); sys.exit('alembic' in sys.modules)"
+    start += "program.config.Secret(sys.argv[1]))); sys.exit('alembic' in sys.modules)"
     subprocess.run([sys.executable, "-c", start, sqlite_url], check=True, cwd=ROOT, timeout=30)
 
 
@@ -206,7 +204,7 @@ def test_a_killed_upgrade_leaves_the_shape_before(statement: str, bare_url: str,
 
 
 def test_two_processes_that_start_at_once_both_find_the_newest_shape(bare_url: str, engine: Engine) -> None:
-    script = KILL_AT_STATEMENT.partition("seen =")[0] + "schema.bring_up(engine_url(SecretStr(sys.argv[1])))"
+    script = KILL_AT_STATEMENT.partition("seen =")[0] + "schema.bring_up(engine_url(Secret(sys.argv[1])))"
     both = [
         subprocess.Popen([sys.executable, "-c", script, bare_url], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for _ in range(2)

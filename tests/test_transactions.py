@@ -260,7 +260,7 @@ async def test_a_connection_that_dies_at_the_commit_leaves_the_outcome_unknown(
 
     def cut(connection: Connection) -> None:
         pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        with psycopg.connect(settings.database_url.get_secret_value()) as other:
+        with psycopg.connect(settings.database_url.reveal()) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
     event.listen(db.writer.sync_engine, "commit", cut, once=True)

@@ -164,8 +164,8 @@ class Yard:
         environment = {
             "PEERBOT_DISCORD_URL": self.discord.url,
             "PEERBOT_DISCORD_TOKEN": self.application.token,
-            "PEERBOT_DATA_KEY": self.settings.data_key.get_secret_value(),
-            "PEERBOT_DATABASE_URL": self.settings.database_url.get_secret_value(),
+            "PEERBOT_DATA_KEY": self.settings.data_key.reveal(),
+            "PEERBOT_DATABASE_URL": self.settings.database_url.reveal(),
             "PEERBOT_LOG_LEVEL": "INFO",
         }
         if self.settings.clock_offset_file is not None:

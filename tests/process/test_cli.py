@@ -5,15 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import DATA_KEY, GUILD, MAYA, OTHER_KEY, make_guild
-from pydantic import SecretStr
 
 from peerbot import members
 from peerbot.clock import Clock
-from peerbot.config import Settings, decode_key
+from peerbot.config import Secret, Settings, decode_key
 from peerbot.database import ProcessLock, connect
 from peerbot.errors import KeyWrong
 from tests.process import programs
@@ -56,7 +56,7 @@ async def kept(settings: Settings, clock: Clock) -> Settings:
 
 async def opens(settings: Settings, key: str) -> bool:
     """Return whether a key is the key of the database and of every id in it."""
-    db = connect(settings.model_copy(update={"data_key": SecretStr(key)}))
+    db = connect(replace(settings, data_key=Secret(key)))
     try:
         async with db.read() as session:
             await members.check_key(session)
@@ -71,7 +71,7 @@ def environment(settings: Settings, **changes: str) -> dict[str, str]:
     return {
         "discord_token": "made.up.token",
         "data_key": DATA_KEY,
-        "database_url": settings.database_url.get_secret_value(),
+        "database_url": settings.database_url.reveal(),
     } | changes
 
 
@@ -94,7 +94,7 @@ async def test_a_new_key_is_one_line_and_another_each_time(command: Command) -> 
     assert await one.ends() == await other.ends() == 0
     for made in (one, other):
         (line,) = made.lines
-        assert len(decode_key(SecretStr(line))) == 64
+        assert len(decode_key(Secret(line))) == 64
     assert one.said != other.said
 
 

@@ -82,7 +82,7 @@ def set_stage(discord: Discord, settings: Settings, begin: datetime) -> Stage:
     role = guild.add_role("Facilitators", int(Bit.MANAGE_EVENTS))
     panel, staff = guild.add_channel("find-a-group"), guild.add_channel("staff")
     olive = people.owner(world, guild)
-    given = settings.model_copy(update={"discord_url": discord.url})
+    given = replace(settings, discord_url=discord.url)
     server = (guild, role, panel, staff)
     return Stage(discord, given, world.clock, application, *server, olive, olive, olive, olive, olive, olive, olive)
 

@@ -7,6 +7,7 @@ Discord that was made while a transaction was open, no message that mentions any
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -61,7 +62,7 @@ async def empty_stage(
         theirs = {"id": facilitators["id"], "type": 0, "allow": str(int(Bit.VIEW_CHANNEL)), "deny": "0"}
         panel = guild.add_channel("find-a-group")
         staff = guild.add_channel("staff", overwrites=[hidden, theirs, ours])
-        settings = settings_for(database_url).model_copy(update={"discord_url": discord.url})
+        settings = replace(settings_for(database_url), discord_url=discord.url)
         ana, joe = (people.join(world, guild, name, facilitators) for name in ("Ana", "Joe"))
         maya, sam, lee, kim = (people.join(world, guild, name) for name in ("Maya", "Sam", "Lee", "Kim"))
         olive = people.owner(world, guild)

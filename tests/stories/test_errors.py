@@ -8,11 +8,12 @@ import re
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
-from pydantic import SecretStr
 
 from peerbot import directory, groups
+from peerbot.config import Secret
 from peerbot.errors import DatabaseBusy
 from peerbot.logs import Discreet
 from peerbot.rehearsal.forms import Form
@@ -27,7 +28,7 @@ WRONG = "Something went wrong on our side. You did nothing wrong. Reference: "
 OLD_BUTTON = "This button is from an older time."
 OLD_FORM = "This form is from an older time."
 WELCOME = "You're in. Glad you are here."
-NO_DATABASE = {"database_url": SecretStr("postgresql://nobody@127.0.0.1:1/nothing")}
+NO_DATABASE = {"database_url": Secret("postgresql://nobody@127.0.0.1:1/nothing")}
 """A database that refuses every connection at once."""
 
 
@@ -54,7 +55,7 @@ async def locked(stage: Stage) -> AsyncGenerator[None]:
 
 async def without_database(stage: Stage) -> None:
     """Start the bot again with a database that does not answer."""
-    stage.settings = stage.settings.model_copy(update=NO_DATABASE)
+    stage.settings = replace(stage.settings, **NO_DATABASE)
     await stage.restart()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from peerbot.bot import PeerBot
+from peerbot.config import Secret
 from peerbot.errors import DatabaseBusy
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.seen import Seen, Shown
@@ -17,12 +18,12 @@ from tests.stories.stage import Stage
 EMERGENCY = "If you are in danger now"
 QUESTION = "What would make it hard to call?"
 DIRECTORY = "https://findahelpline.com"
-NO_DATABASE = {"database_url": SecretStr("postgresql://nobody@127.0.0.1:1/nothing")}
+NO_DATABASE = {"database_url": Secret("postgresql://nobody@127.0.0.1:1/nothing")}
 """A database that refuses every connection at once."""
 
 
 @pytest.fixture
-def without_database(monkeypatch: pytest.MonkeyPatch) -> dict[str, SecretStr]:
+def without_database(monkeypatch: pytest.MonkeyPatch) -> dict[str, Secret]:
     """Settings with a database that is down; what listens to Discord beside the story may say so."""
 
     async def said(_bot: PeerBot, event: str, *_args: object, **_details: object) -> None:
@@ -114,10 +115,10 @@ async def test_help_comes_beside_a_private_card_so_that_nothing_is_lost(at_home:
 
 
 async def test_the_button_works_after_a_restart_and_with_the_database_gone(
-    at_home: Stage, without_database: dict[str, SecretStr]
+    at_home: Stage, without_database: dict[str, Secret]
 ) -> None:
     seen = panel(at_home, at_home.maya)
-    at_home.settings = at_home.settings.model_copy(update=without_database)
+    at_home.settings = replace(at_home.settings, **without_database)
     await at_home.restart()
     card = await at_home.maya.press(seen, "Help now")
     assert "988" in card
@@ -125,9 +126,9 @@ async def test_the_button_works_after_a_restart_and_with_the_database_gone(
 
 
 async def test_the_command_asks_for_the_country_when_the_database_is_down_from_the_start(
-    empty_stage: Stage, without_database: dict[str, SecretStr]
+    empty_stage: Stage, without_database: dict[str, Secret]
 ) -> None:
-    empty_stage.settings = empty_stage.settings.model_copy(update=without_database)
+    empty_stage.settings = replace(empty_stage.settings, **without_database)
     await empty_stage.start()
     card = await empty_stage.maya.slash("/help-now")
     assert EMERGENCY in card
