@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import logging
@@ -13,12 +14,12 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
-import typer
 from sqlalchemy.exc import DBAPIError
 
 from peerbot import config, deliveries, members, schema
@@ -53,21 +54,12 @@ AUTHENTICATION_FAILED = 4004
 """The gateway's close code for a bad token (topics/opcodes-and-status-codes.mdx)."""
 Opened = TypeVar("Opened")
 
-app = typer.Typer(
-    help="Coordinate peer-support groups in a Discord server.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-database_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
-app.add_typer(database_app, name="db")
-
 
 def main() -> None:
     """Run the command line; a refused start is one line and exit code 2."""
     set_up_logging("WARNING")
     try:
-        app()
+        command_line()
     except StartRefused as refusal:
         sys.stderr.write(f"{refusal}\n")
         sys.exit(REFUSED)
@@ -76,7 +68,34 @@ def main() -> None:
         sys.exit(1)
 
 
-@app.command()
+def command_line() -> None:
+    """Do what the command line asks for; without a command, say which there are."""
+    parser = argparse.ArgumentParser("peerbot", description="Coordinate peer-support groups in a Discord server.")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    database = commands.add_parser("db", help="Look after the database.", description="Look after the database.")
+    of_database = database.add_subparsers(metavar="COMMAND")
+    for unfinished in (parser, database):
+        unfinished.set_defaults(act=partial(_say_what_there_is, unfinished))
+    for within, name, act in (
+        (commands, "run", run),
+        (commands, "rehearse", rehearse),
+        (commands, "doctor", doctor),
+        (commands, "new-key", new_key),
+        (of_database, "rekey", rekey),
+    ):
+        command = within.add_parser(name, help=act.__doc__, description=act.__doc__)
+        command.set_defaults(act=act)
+        if act is rehearse:
+            command.add_argument("--stay", action="store_true", help="Keep the made-up server running after the tour.")
+    given = vars(parser.parse_args())
+    given.pop("act")(**given)
+
+
+def _say_what_there_is(parser: argparse.ArgumentParser) -> None:
+    parser.print_help(sys.stderr)
+    sys.exit(REFUSED)
+
+
 def run() -> None:
     """Run the bot until it is told to stop."""
     settings = config.load()
@@ -85,7 +104,6 @@ def run() -> None:
     asyncio.run(run_bot(settings))
 
 
-@app.command()
 def doctor() -> None:
     """Check the whole set-up line by line, and say what to do about what is not right."""
     from peerbot.doctor import examine
@@ -93,13 +111,11 @@ def doctor() -> None:
     sys.exit(0 if examine() else 1)
 
 
-@app.command("new-key")
 def new_key() -> None:
     """Make a key for PEERBOT_DATA_KEY and print it."""
     sys.stdout.write(f"{members.new_key()}\n")
 
 
-@database_app.command("rekey")
 def rekey() -> None:
     """Change the key from PEERBOT_DATA_KEY to PEERBOT_NEW_DATA_KEY, while no bot is running."""
     settings = config.load(discord_token="not needed for this")  # noqa: S106 - stands in for one
@@ -112,10 +128,7 @@ def rekey() -> None:
     )
 
 
-@app.command()
-def rehearse(
-    *, stay: Annotated[bool, typer.Option("--stay", help="Keep the made-up server running after the tour.")] = False
-) -> None:
+def rehearse(*, stay: bool) -> None:
     """Watch peerbot at work on a made-up Discord server on this machine; no token is needed."""
     sys.exit(asyncio.run(_rehearse(stay=stay)))
 

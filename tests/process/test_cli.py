@@ -84,9 +84,18 @@ async def test_help_names_every_command(command: Command) -> None:
 
 async def test_without_a_command_it_says_which_there_are(command: Command) -> None:
     asked = command()
-    await asked.ends()
+    assert await asked.ends() == 2
     assert "rehearse" in asked.said
     assert "Traceback" not in asked.said
+    asked = command("db")
+    assert await asked.ends() == 2
+    assert "rekey" in asked.said
+
+
+async def test_what_is_no_command_is_refused_with_those_there_are(command: Command) -> None:
+    refused = command("ruin")
+    assert await refused.ends() == 2
+    assert "rehearse" in refused.said
 
 
 async def test_a_new_key_is_one_line_and_another_each_time(command: Command) -> None:
@@ -185,9 +194,9 @@ main()
 """
 FAILS = f"""
 import peerbot.__main__ as program
-def app():
+def command_line():
     raise RuntimeError("nobody is {MAYA}")
-program.app = app
+program.command_line = command_line
 program.main()
 """
 
