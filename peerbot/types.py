@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from sqlalchemy import BigInteger, DateTime, Dialect
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -56,7 +56,11 @@ def insert_into(session: AsyncSession, table: Any) -> sqlite.Insert:
 
 def insert_for(engine: str, table: Any) -> sqlite.Insert:
     """Return the same for an engine of this name."""
-    return cast("sqlite.Insert", postgresql.insert(table) if engine == "postgresql" else sqlite.insert(table))
+    if engine != "postgresql":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # 2 MiB, in a process that has it already
+
+    return cast("sqlite.Insert", postgresql.insert(table))
 
 
 Snowflake = Annotated[int, mapped_column(BigInteger)]

@@ -8,16 +8,14 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
-    Index,
     SmallInteger,
     String,
     Text,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from peerbot.models.base import NEVER_REUSED, Base, GroupId, GuildId, MemberId, RowId
+from peerbot.models.base import NEVER_REUSED, Base, GroupId, GuildId, MemberId, RowId, index_where
 from peerbot.types import Snowflake
 
 
@@ -31,14 +29,7 @@ class Group(Base):
     __table_args__ = (
         CheckConstraint("capacity BETWEEN 1 AND 15", name="capacity"),
         CheckConstraint("state IN ('open', 'closed')", name="state"),
-        Index(
-            "uq_groups_open_name",
-            "guild_id",
-            "name_key",
-            unique=True,
-            sqlite_where=text("state = 'open'"),
-            postgresql_where=text("state = 'open'"),
-        ),
+        index_where("uq_groups_open_name", "guild_id", "name_key", unique=True, where="state = 'open'"),
         NEVER_REUSED,
     )
 
@@ -84,13 +75,7 @@ class Membership(Base):
         UniqueConstraint("group_id", "member_id"),
         CheckConstraint("state IN ('active', 'paused', 'removed', 'hello', 'waiting', 'offered')", name="state"),
         CheckConstraint("state <> 'offered' OR offered_until IS NOT NULL", name="offered_until"),
-        Index(
-            "ix_memberships_line",
-            "group_id",
-            "line_at",
-            sqlite_where=text("state IN ('waiting', 'offered')"),
-            postgresql_where=text("state IN ('waiting', 'offered')"),
-        ),
+        index_where("ix_memberships_line", "group_id", "line_at", where="state IN ('waiting', 'offered')"),
         NEVER_REUSED,
     )
 
@@ -120,14 +105,7 @@ class Task(Base):
     __tablename__ = "tasks"
     __table_args__ = (
         CheckConstraint("kind IN ('hello', 'ask')", name="kind"),
-        Index(
-            "uq_tasks_open",
-            "group_id",
-            "member_id",
-            unique=True,
-            sqlite_where=text("done_at IS NULL"),
-            postgresql_where=text("done_at IS NULL"),
-        ),
+        index_where("uq_tasks_open", "group_id", "member_id", unique=True, where="done_at IS NULL"),
         NEVER_REUSED,
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from peerbot.models.base import NEVER_REUSED, Base, GroupId, GuildId, MemberId, RowId
+from peerbot.models.base import NEVER_REUSED, Base, GroupId, GuildId, MemberId, RowId, index_where
 from peerbot.types import Snowflake
 
 LOCAL = String(16)
@@ -26,12 +26,7 @@ class Series(Base):
     __table_args__ = (
         CheckConstraint("state IN ('active', 'ended')", name="state"),
         CheckConstraint("minutes BETWEEN 5 AND 480", name="minutes"),
-        Index(
-            "ix_series_made",
-            "made_until",
-            sqlite_where=text("state = 'active'"),
-            postgresql_where=text("state = 'active'"),
-        ),
+        index_where("ix_series_made", "made_until", where="state = 'active'"),
         NEVER_REUSED,
     )
 

@@ -9,15 +9,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
-    Index,
     SmallInteger,
     String,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from peerbot.models.base import NEVER_REUSED, Base, GuildId, RowId
+from peerbot.models.base import NEVER_REUSED, Base, GuildId, RowId, index_where
 from peerbot.types import Snowflake
 
 
@@ -59,22 +57,10 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("dedupe_key"),
         CheckConstraint("state BETWEEN 0 AND 5", name="state"),
-        Index(
-            "ix_deliveries_due",
-            "priority",
-            "next_at",
-            sqlite_where=text("state = 0"),
-            postgresql_where=text("state = 0"),
-        ),
-        Index(
-            "ix_deliveries_collapse",
-            "collapse_key",
-            "due_at",
-            sqlite_where=text("state = 0 AND collapse_key IS NOT NULL"),
-            postgresql_where=text("state = 0 AND collapse_key IS NOT NULL"),
-        ),
-        Index("ix_deliveries_leased", "next_at", sqlite_where=text("state = 1"), postgresql_where=text("state = 1")),
-        Index("ix_deliveries_ended", "ended_at", sqlite_where=text("state > 1"), postgresql_where=text("state > 1")),
+        index_where("ix_deliveries_due", "priority", "next_at", where="state = 0"),
+        index_where("ix_deliveries_collapse", "collapse_key", "due_at", where="state = 0 AND collapse_key IS NOT NULL"),
+        index_where("ix_deliveries_leased", "next_at", where="state = 1"),
+        index_where("ix_deliveries_ended", "ended_at", where="state > 1"),
         NEVER_REUSED,
     )
 
