@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from babel import Locale, UnknownLocaleError
-
+from peerbot.languages import language
 from peerbot.text import clean
 
 MOST_CLOSE_ONES = 4
@@ -55,7 +54,7 @@ def find(words: str) -> Found:
 
 def _certain(asked: str, meant: tuple[str, ...]) -> Found:
     """Return the one country of a known name, unless it looks like a slip in another's English name ("Nigera")."""
-    english = {plain(name): code for code, name in Locale("en").territories.items() if is_country(code)}
+    english = {plain(name): code for code, name in language("en").territories.items() if is_country(code)}
     if len(asked) >= SHORTEST_FORGIVEN and asked not in english:
         slips = (code for name, code in english.items() if _slips(asked, name) <= 1)
         meant = tuple(dict.fromkeys([*meant, *slips]))
@@ -64,21 +63,13 @@ def _certain(asked: str, meant: tuple[str, ...]) -> Found:
 
 def is_country(code: str) -> bool:
     """Say whether a code of two letters is a country's."""
-    return re.fullmatch("[A-Z]{2}", code) is not None and code in Locale("en").territories and code not in NOT_COUNTRIES
+    is_named = re.fullmatch("[A-Z]{2}", code) is not None and code in language("en").territories
+    return is_named and code not in NOT_COUNTRIES
 
 
 def country_name(code: str, locale: str) -> str:
     """Return the name of a country in a language; the code itself when it has none."""
-    return babel_locale(locale).territories.get(code, code)
-
-
-@cache
-def babel_locale(locale: str) -> Locale:
-    """Return what Babel knows about a language of Discord's; about a language that it does not know, English."""
-    try:
-        return Locale.parse(locale.replace("-", "_"))
-    except (UnknownLocaleError, ValueError):
-        return Locale("en")
+    return language(locale).territories.get(code, code)
 
 
 @cache

@@ -18,8 +18,9 @@ from babel.dates import format_skeleton
 from msgspec import Meta, Struct, json
 
 from peerbot import countries
-from peerbot.countries import babel_locale, country_name
+from peerbot.countries import country_name
 from peerbot.errors import NotValid
+from peerbot.languages import language
 from peerbot.text import _, clean
 
 MOST_COUNTRIES = 3
@@ -59,7 +60,7 @@ class Check(Row, frozen=True):
     def checked_in(self, locale: str) -> str:
         """Return the date of the check as a reader writes it, no more exact than it is."""
         skeleton = ("y", "yMMM", "yMMMd")[self.checked.count("-")]
-        return format_skeleton(skeleton, self.checked_on, tzinfo=None, locale=babel_locale(locale))
+        return format_skeleton(skeleton, self.checked_on, tzinfo=None, locale=language(locale))
 
 
 class Emergency(Row, frozen=True):
@@ -121,7 +122,7 @@ class Line(Check, frozen=True):
 
     def speaks(self, locale: str) -> bool:
         """Say whether somebody there speaks the reader's language."""
-        return _language(locale) in {_language(language) for language in self.languages}
+        return _tongue(locale) in {_tongue(each) for each in self.languages}
 
 
 class Route(NamedTuple):
@@ -209,9 +210,9 @@ def match_all(words: str, *, locale: str = "en") -> list[str]:
 
 def language_names(languages: list[str], locale: str) -> list[str]:
     """Return the names of languages in a language."""
-    known = babel_locale(locale).languages
-    return [known.get(language.replace("-", "_")) or known.get(_language(language), language) for language in languages]
+    known = language(locale).languages
+    return [known.get(each.replace("-", "_")) or known.get(_tongue(each), each) for each in languages]
 
 
-def _language(locale: str) -> str:
+def _tongue(locale: str) -> str:
     return locale.replace("_", "-").split("-", maxsplit=1)[0].lower()

@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
+from peerbot.languages import language
+
 MOST_MARKS = 3
 """Marks on one letter; Hebrew and Vietnamese need as many."""
 PSEUDO = "en-XA"
@@ -89,8 +91,7 @@ class Reader:
 
     def date(self, at: datetime) -> str:
         """Return a date as the reader writes it, in their zone ("Tuesday, December 1")."""
-        babel_locale = self.locale.replace("-", "_") if self.locale != PSEUDO else "en"
-        return format_datetime(at, "EEEE, MMMM d", tzinfo=ZoneInfo(self.zone), locale=babel_locale)
+        return format_datetime(at, "EEEE, MMMM d", tzinfo=ZoneInfo(self.zone), locale=language(self.locale))
 
 
 def timestamp(at: datetime, style: str = "f") -> Verbatim:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.dates import format_datetime, format_time, get_timezone_location
 
-from peerbot.text import PSEUDO, Reader, Text, Verbatim, _, n_, timestamp
+from peerbot.languages import language
+from peerbot.text import Reader, Text, Verbatim, _, n_, timestamp
 
 HOUR = 60
 SKELETONS = ("MMMMEEEEd", "MMMMEd", "MMMEd", "MEd")
@@ -42,14 +42,14 @@ def words(at: datetime, zone: str, reader: Reader) -> Verbatim:
 
 def short(at: datetime, zone: str, reader: Reader) -> Verbatim:
     """Return a moment for a button or a choice, which show no timestamps: "Tue, Dec 1, 6:30 pm"."""
-    locale = _locale(reader.locale)
+    locale = language(reader.locale)
     date = Verbatim(format_datetime(at, _pattern(locale, "MMMEd"), tzinfo=ZoneInfo(zone), locale=locale))
     return Verbatim(reader.say(_("{day}, {time}", day=date, time=clock(at, zone, reader))))
 
 
 def day(at: datetime, zone: str, reader: Reader) -> Verbatim:
     """Return the day of a moment in a zone: "Tuesday, December 1"."""
-    locale = _locale(reader.locale)
+    locale = language(reader.locale)
     wide = FIELDS.sub(_widened, _pattern(locale, *SKELETONS))
     return Verbatim(format_datetime(at, wide, tzinfo=ZoneInfo(zone), locale=locale))
 
@@ -61,7 +61,7 @@ def clock(at: datetime, zone: str, reader: Reader) -> Verbatim:
 
 def wall_clock(local: datetime, reader: Reader) -> Verbatim:
     """Return a time of day on a clock, also one that a change of clocks skips: "6:30 pm"."""
-    locale = _locale(reader.locale)
+    locale = language(reader.locale)
     shown = format_time(local, "short", locale=locale).replace("\u202f", " ")
     return Verbatim(shown.lower() if locale.language == "en" else shown)
 
@@ -70,7 +70,7 @@ def city(zone: str, reader: Reader) -> Verbatim:
     """Return the city that a zone is named after, in the reader's language."""
     if "/" not in zone:
         return Verbatim(zone)
-    named = get_timezone_location(ZoneInfo(zone), locale=_locale(reader.locale), return_city=True)
+    named = get_timezone_location(ZoneInfo(zone), locale=language(reader.locale), return_city=True)
     return Verbatim(named.rsplit("/", 1)[-1])
 
 
@@ -94,14 +94,3 @@ def _pattern(locale: Locale, *skeletons: str) -> str:
 def _widened(field: re.Match[str]) -> str:
     letters = field.group()
     return WIDE.get(letters) or (WIDE.get(letters[0], letters) if letters[0] in "Ec" else letters)
-
-
-@cache
-def _locale(name: str) -> Locale:
-    """Return Babel's locale for Discord's name of it; one that is not known is read in English."""
-    if name == PSEUDO:
-        return Locale("en")
-    try:
-        return Locale.parse(name.replace("-", "_"))
-    except (ValueError, UnknownLocaleError):
-        return Locale("en")

@@ -17,6 +17,7 @@ from cogs._help import BARRIERS, codes_of, help_card, help_now_button, help_word
 from peerbot import countries, helplines
 from peerbot.errors import NotValid
 from peerbot.helplines import Helplines, Line
+from peerbot.languages import language
 from peerbot.text import PSEUDO, Reader
 
 HERE = Path(__file__).parent
@@ -389,7 +390,7 @@ def test_every_country_of_the_file_is_known_by_its_name_and_by_its_code(code: st
 
 
 def test_no_english_name_of_a_country_leads_to_another() -> None:
-    for code, name in countries.babel_locale("en").territories.items():
+    for code, name in language("en").territories.items():
         if countries.is_country(code):
             found = countries.find(name)
             assert found.code in {code, None}

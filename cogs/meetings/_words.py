@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, get_day_names
 
+from peerbot.languages import language
 from peerbot.recurrence import Rule
-from peerbot.text import PSEUDO, Reader, Text, Verbatim, _, n_
+from peerbot.text import Reader, Text, Verbatim, _, n_
 
 NTHS = {
     1: _("First {day} of each month"),
@@ -30,14 +30,14 @@ def typed(local: datetime) -> str:
 
 def typed_day(local: datetime) -> str:
     """Return a day as phrases.read takes it: "dec 1 2026"."""
-    return f"{format_date(local, 'MMM', locale='en').lower()} {local.day} {local.year}"
+    return f"{format_date(local, 'MMM', locale=language('en')).lower()} {local.day} {local.year}"
 
 
 def repeats(rule: Rule, reader: Reader) -> Text:
     """Return how a rule repeats: "Every Tuesday", "Last Friday of each month"."""
-    names = get_day_names("wide", locale=_locale(reader))
+    names = get_day_names("wide", locale=language(reader.locale))
     if rule.until is not None:
-        end = Verbatim(format_date(rule.until, "long", locale=_locale(reader)))
+        end = Verbatim(format_date(rule.until, "long", locale=language(reader.locale)))
         rule = Rule(rule.freq, rule.interval, rule.weekdays, rule.nth, rule.weekday)
         return _("{repeats}, until {end}", repeats=repeats(rule, reader), end=end)
     if rule.freq == "once":
@@ -51,11 +51,3 @@ def repeats(rule: Rule, reader: Reader) -> Text:
     if rule.interval == 1:
         return counted
     return _("{counted}, every {n} months", counted=counted, n=rule.interval)
-
-
-def _locale(reader: Reader) -> Locale:
-    """Return Babel's locale; one that it does not know is read in English."""
-    try:
-        return Locale("en") if reader.locale == PSEUDO else Locale.parse(reader.locale.replace("-", "_"))
-    except (ValueError, UnknownLocaleError):
-        return Locale("en")
