@@ -22,7 +22,7 @@ from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent, TooLate, Uncertain
 from peerbot.models import Delivery
-from peerbot.text import Reader, Text, _, channel_mention
+from peerbot.text import Reader, Text, Verbatim, _, channel_mention
 
 log = logging.getLogger(__name__)
 
@@ -282,15 +282,26 @@ def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
                 where=where,
             )
         if trouble.kind.startswith("desk."):
-            return _(
-                "In {where} (channel settings), I need *View Channel* and *Send Messages in Threads* there. "
-                "I also create threads there, private and public.",
-                where=where,
-            )
+            return _for_tasks(trouble, where)
         return _("Please let me *View Channel* and *Send Messages* in {where} (channel settings).", where=where)
     if trouble.problem == staff.CHANNEL_GONE:
         return CHANNELS_GONE.get(trouble.kind, _("The channel is gone. /setup can name another one."))
     return _("This looks like a mistake of mine. Please tell whoever runs me. The log says more.")
+
+
+def _for_tasks(trouble: staff.Trouble, where: Text | Verbatim) -> Text:
+    """Return how to mend what keeps tasks from having their threads."""
+    if trouble.kind == "desk.thread" and trouble.problem == "forbidden 50001":
+        return _(
+            "Members must be able to see {where}, and I too (channel settings, *View Channel*). "
+            "Or /setup, *Change*, names another channel for private threads.",
+            where=where,
+        )
+    return _(
+        "In {where} (channel settings), I need *View Channel* and *Send Messages in Threads* there. "
+        "I also create threads there, private and public.",
+        where=where,
+    )
 
 
 async def setup(bot: PeerBot) -> None:

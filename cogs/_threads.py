@@ -52,8 +52,11 @@ async def open_thread(
     return thread
 
 
-async def add_person(thread: discord.Thread, user_id: int) -> bool:
-    """Put a person into a thread, waking it if it sleeps; return False when they are not there to be put in."""
+async def add_person(thread: discord.Thread, user_id: int, *, needed: bool = False) -> bool:
+    """Put a person into a thread, waking it if it sleeps; return False when they are not there to be put in.
+
+    Somebody `needed` must see the channel above: raises Forbidden when they cannot.
+    """
     try:
         await thread.add_user(discord.Object(user_id))
     except discord.NotFound as problem:
@@ -61,7 +64,7 @@ async def add_person(thread: discord.Thread, user_id: int) -> bool:
             raise
         return False
     except discord.Forbidden as problem:
-        if problem.code != 50001:  # noqa: PLR2004 - Missing Access: they cannot see the channel above
+        if needed or problem.code != 50001:  # noqa: PLR2004 - Missing Access: they cannot see the channel above
             raise
         return False
     except discord.HTTPException as problem:

@@ -71,12 +71,15 @@ class DeskEffects:
         thread = await threads.find_thread(server, task.thread_id)
         if thread is not None and task.done_at is not None:
             return thread
-        people = [wanted.user_id, *await let_in(self.bot, server, role_id, wanted)]
+        others, is_new = await let_in(self.bot, server, role_id, wanted), thread is None
         if thread is None:
             name = reader.say(_("Hello {number}", number=thread_number(task)))
-            return await threads.open_thread(self.bot, server.id, wanted.parent_id, name, people)
-        for user_id in people:
-            await threads.add_person(thread, user_id)
+            thread = await threads.open_thread(self.bot, server.id, wanted.parent_id, name, [])
+        if thread is None:
+            return None
+        # A new one is for its person first: where they cannot see it, nobody is called to talk with them.
+        for user_id in [wanted.user_id, *others] if is_new else [*others, wanted.user_id]:
+            await threads.add_person(thread, user_id, needed=user_id == wanted.user_id)
         return thread
 
     async def _show_without(self, task: TaskView, delivery: Delivery) -> None:

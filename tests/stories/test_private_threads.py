@@ -231,6 +231,27 @@ async def test_a_missing_permission_is_told_and_mended(stage: Stage) -> None:
     stage.expected_mentions = ["Ana"]
 
 
+async def test_who_cannot_see_the_channel_above_is_not_told_that_a_thread_is_open(stage: Stage) -> None:
+    await hello_group(stage)
+    before = await stage.join(stage.maya)
+    stage.guild.set_overwrite(int(stage.panel["id"]), stage.maya.user_id, 1, 0, int(Bit.VIEW_CHANNEL))
+    await stage.world.settle()
+    seen = await stage.maya.press(before, "Say hello")
+    await stage.world.settle()
+    assert "I can't open a thread right now" in seen
+    assert "It has no private thread right now." in task_card(stage)
+    (told,) = [one for one in stage.told() if "I could not open a private thread" in one]
+    assert f"Members must be able to see <#{stage.panel['id']}>" in told
+    stage.guild.remove_overwrite(int(stage.panel["id"]), stage.maya.user_id)
+    await stage.world.settle()
+    assert "Done." in await stage.ana.press(told, "Try again")
+    await stage.world.settle()
+    assert WHO in said(stage, thread_of(stage.maya))[0]
+    assert stage.ana.can_see(thread_of(stage.maya))
+    assert sum(each["name"].startswith("Hello ") for each in stage.guild.threads.values()) == 1
+    stage.expected_mentions = ["Ana"]
+
+
 async def test_who_cannot_be_let_into_the_thread_is_told_so(hello: Stage) -> None:
     thread = thread_of(hello.maya)
     hello.guild.leave_thread(int(thread["id"]), hello.ana.user_id)
