@@ -91,15 +91,19 @@ async def _is_long_gone(session: AsyncSession, member: Member, now: datetime) ->
 
 
 async def known(session: AsyncSession, guild_id: int, *, after: int = 0) -> list[tuple[int, int]]:
-    """Return member id and user id of our next hundred members of a server who hold or hope for something, in order."""
-    has_a_place = or_(
+    """Return member id and user id of our next hundred members of a server who are to be looked for, in order.
+
+    Those who hold or hope for something, and those who are away: nobody else would see that they are back.
+    """
+    is_of_interest = or_(
+        Member.away_since.is_not(None),
         exists().where(Membership.member_id == Member.member_id),
         exists().where(Facilitator.member_id == Member.member_id),
         exists().where(Task.member_id == Member.member_id, Task.done_at.is_(None)),
     )
     ours = (
         select(Member)
-        .where(Member.guild_id == guild_id, Member.member_id > after, has_a_place)
+        .where(Member.guild_id == guild_id, Member.member_id > after, is_of_interest)
         .order_by(Member.member_id)
         .limit(BATCH)
     )

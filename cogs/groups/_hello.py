@@ -6,7 +6,7 @@ from cogs._interactions import Answer
 from cogs.groups import _buttons as buttons
 from cogs.groups import _hello_cards as cards
 from cogs.groups._agreement import show_agreement
-from peerbot import directory, hello, tasks
+from peerbot import departures, directory, hello, tasks
 from peerbot.dispatcher import Gone
 from peerbot.errors import AgreementNeeded
 from peerbot.joining import Asked
@@ -38,6 +38,7 @@ async def press_hello(answer: Answer, state: str) -> None:
 
 async def say_hello(answer: Answer, group_id: int, *, agreed: str | None = None) -> None:
     """Open the private thread in which a facilitator says welcome."""
+    await _note_here(answer)
     try:
         async with answer.bot.db.begin() as session:
             begun = await hello.say(session, answer.actor, group_id, agreed=agreed, now=answer.bot.clock.now())
@@ -63,9 +64,16 @@ async def ask(answer: Answer, state: str) -> None:
 @buttons.AskSureButton.pressed
 async def ask_sure(answer: Answer, state: str) -> None:
     """Open the private thread."""
+    await _note_here(answer)
     async with answer.bot.db.begin() as session:
         begun = await hello.ask(session, answer.actor, int(state), now=answer.bot.clock.now())
     await _show_thread(answer, begun, is_hello=False)
+
+
+async def _note_here(answer: Answer) -> None:
+    """Note that somebody is in the server whom nobody saw come back: for who is away, no facilitator is called."""
+    async with answer.bot.db.begin() as session:
+        await departures.come_back(session, answer.actor.guild_id, answer.actor.user_id, now=answer.bot.clock.now())
 
 
 async def _show_thread(answer: Answer, begun: Begun, *, is_hello: bool) -> None:

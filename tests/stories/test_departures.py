@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from peerbot import departures, members
 from peerbot.rehearsal.people import Person
 from peerbot.rehearsal.permissions import Bit
+from tests.stories.hellos import asks, task_card
 from tests.stories.stage import Stage
 
 WELCOME = "You're in. Glad you are here."
@@ -322,3 +324,30 @@ async def test_two_servers_know_nothing_of_each_other(joined: Stage) -> None:
     await joined.world.settle()
     await joined.later(days=8)
     assert "Tuesday meeting" in await joined.maya.slash("/my")
+
+
+async def test_who_came_back_unseen_is_found_again_without_a_seat_too(stage: Stage) -> None:
+    await stage.new_group()
+    await stage.maya.press(await stage.maya.press(await stage.maya.slash("/my"), "Messages"), "By DM")
+    stage.maya.leaves()
+    await stage.world.settle()
+    await stage.stop()
+    stage.maya.rejoins()
+    await stage.start()
+    await stage.world.settle()
+    assert stage.db is not None
+    async with stage.db.read() as session:
+        member = await members.find(session, stage.guild.id, stage.maya.user_id)
+        assert member is not None
+        assert member.away_since is None
+
+
+async def test_for_a_question_of_somebody_who_came_back_unseen_facilitators_are_called(stage: Stage) -> None:
+    await stage.new_group()
+    await stage.maya.press(await stage.maya.press(await stage.maya.slash("/my"), "Messages"), "By DM")
+    assert stage.db is not None
+    async with stage.db.begin() as session:  # as if nobody had been there to see them come back
+        await departures.leave(session, stage.guild.id, stage.maya.user_id, now=stage.clock.now())
+    await asks(stage, stage.maya)
+    assert "They have left the server" not in task_card(stage)
+    stage.expected_mentions = ["Ana"]
