@@ -132,16 +132,19 @@ async def finish_telling(answer: Answer, guild_id: int, problem: str | None) -> 
                 await reach.told(session, guild_id, answer.interaction.user.id, problem)
 
 
-async def show_messages(answer: Answer, guild_id: int, said: list[Text], *, fresh: bool = False) -> None:
+async def show_messages(
+    answer: Answer, guild_id: int, said: list[Text], *, fresh: bool = False, tried: bool = False
+) -> None:
     """Show how the person is written to, with what there is to say first, and what went wrong.
 
-    `fresh`: in a message of its own, so that the card that was pressed stays.
+    `fresh`: in a message of its own, so that the card that was pressed stays. `tried`: a message was just sent, and
+    `said` tells what went wrong with it.
     """
     actor = answer.actor_in(guild_id)
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, guild_id)
         habits = await reach.habits(session, guild_id, actor.user_id)
-    if habits.problem is not None and (not said or habits.problem == reach.THREAD_GONE):
+    if habits.problem is not None and (not tried or habits.problem == reach.THREAD_GONE):
         said = [WRONG[habits.problem], *said]
     card = messages_card(habits, guild, answer.reader, said)
     await (answer.reply(card) if fresh else answer.show(card))
@@ -161,7 +164,7 @@ async def choose(answer: Answer, guild_id: int, by: str, *, fresh: bool = False)
     outcome = await bot.dispatcher.outcome(test_id, within=WITHIN)
     async with bot.db.read() as session:
         habits = await reach.habits(session, guild_id, actor.user_id)
-    await show_messages(answer, guild_id, what_happened(by, outcome, habits), fresh=fresh)
+    await show_messages(answer, guild_id, what_happened(by, outcome, habits), fresh=fresh, tried=True)
 
 
 def what_happened(by: str, outcome: Outcome | None, habits: Habits) -> list[Text]:

@@ -115,6 +115,17 @@ async def test_when_direct_messages_are_closed_the_thread_is_used_and_that_is_to
     assert noon.told() == []
 
 
+async def test_what_went_wrong_is_not_lost_when_an_old_card_is_pressed(noon: Stage) -> None:
+    old = await noon.maya.press(await noon.maya.slash("/my"), "Messages")
+    noon.maya.closes_dms()
+    await write(noon, noon.maya, "1")
+    seen = await noon.maya.press(old, "One hour: off")
+    assert "Saved." in seen
+    assert CLOSED in seen
+    await noon.world.settle()
+    assert CLOSED not in await noon.maya.slash("/my")
+
+
 async def test_choosing_closed_direct_messages_says_how_to_open_them(noon: Stage) -> None:
     noon.maya.closes_dms()
     seen = await choose(noon.maya, "By DM")
