@@ -74,9 +74,10 @@ async def lapse(session: AsyncSession, delivery: Delivery, now: datetime) -> Non
             await session.flush()
             if frees:
                 await seat_freed(session, group, now=now)
-        await session.execute(
-            delete(Facilitator).where(Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id)
-        )
+        which = (Facilitator.group_id == group.group_id, Facilitator.member_id == member.member_id)
+        struck = delete(Facilitator).where(*which).returning(Facilitator.group_id)
+        if (await session.scalars(struck)).all():
+            await duty.tell_if_nobody(session, group, now=now)
         await rooms.forget_answers(session, group, member.member_id, now=now)
         await access.follow(session, group, member.member_id, now=now)
         await duty.listed_anew(session, group, now=now)

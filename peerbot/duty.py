@@ -92,6 +92,17 @@ async def listed_anew(session: AsyncSession, group: Group, *, now: datetime) -> 
     )  # fmt: skip
 
 
+async def tell_if_nobody(session: AsyncSession, group: Group, *, now: datetime) -> None:
+    """Have whoever manages the server told in the staff channel if nobody looks after an open group any more."""
+    listed = select(Facilitator.member_id).where(Facilitator.group_id == group.group_id).limit(1)
+    guild = await guild_of(session, group.guild_id)
+    if group.state == "open" and await session.scalar(listed) is None:
+        await deliveries.plan(
+            session, "staff.nobody_left", f"{group.group_id}:{int(now.timestamp())}", guild_id=group.guild_id, now=now,
+            channel_id=guild.staff_channel_id, group_id=group.group_id,
+        )  # fmt: skip
+
+
 def is_on(member: Member, now: datetime) -> bool:
     """Return whether somebody who facilitates is on duty."""
     return member.away_since is None and (member.off_duty_until is None or member.off_duty_until <= now)

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, duty, groups, members, readers, rooms, tasks
+from peerbot import access, cards, duty, groups, members, readers, rooms, tasks
 from peerbot.errors import NotValid
 from peerbot.line import HOLDING, seat_freed
 from peerbot.models import Facilitator, Group, Membership
@@ -95,12 +95,7 @@ async def step_back(session: AsyncSession, actor: Actor, group_id: int, *, now: 
     group, listed = await _own(session, actor, group_id)
     last = await _is_last(session, listed)
     access_id = await _strike(session, group, listed, now=now)
-    if last and group.state == "open":
-        guild = await guild_of(session, actor.guild_id)
-        await deliveries.plan(
-            session, "staff.nobody_left", f"{group_id}:{int(now.timestamp())}", guild_id=group.guild_id, now=now,
-            channel_id=guild.staff_channel_id, group_id=group_id,
-        )  # fmt: skip
+    await duty.tell_if_nobody(session, group, now=now)
     return Leaving(group.group_id, group.name, last, access_id)
 
 

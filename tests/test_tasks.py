@@ -12,6 +12,7 @@ from builders import (
     MAYA,
     OTHER_GUILD,
     ROOM,
+    STAFF,
     actor,
     facilitator,
     make_group,
@@ -325,3 +326,17 @@ async def test_whoever_asked_something_is_known_until_a_month_after(db: Database
         assert await tasks.find(session, GUILD, task_id) is None
         await members.forget_idle(session, now=now)
         assert await members.find(session, GUILD, MAYA) is None
+
+
+async def test_a_group_whose_last_facilitator_left_the_server_is_told_of_after_a_week(
+    db: Database, group: Group, now: datetime
+) -> None:
+    told = select(Delivery).where(Delivery.kind == "staff.nobody_left")
+    async with db.begin() as session:
+        for user_id in (FACILITATOR, OTHER):
+            await departures.leave(session, GUILD, user_id, now=now)
+        one, other = await planned(session, "groups.seat_lapses")
+        await departures.lapse(session, one, now + groups.RETURN)
+        assert (await session.scalars(told)).all() == []
+        await departures.lapse(session, other, now + groups.RETURN)
+        assert (await session.scalars(told)).one().channel_id == STAFF
