@@ -19,6 +19,7 @@ from peerbot import board, deliveries, duty, members
 from peerbot.deliveries import Priority
 from peerbot.errors import NotValid, TaskDone, TaskTaken, TaskUnknown
 from peerbot.models import Delivery, Facilitator, Group, Guild, Member, Task
+from peerbot.permissions import threads_channel
 from peerbot.rights import Actor, guild_of, require_facilitator, require_group_facilitator
 from peerbot.text import _
 
@@ -216,7 +217,7 @@ async def plan_thread(session: AsyncSession, guild: Guild, task: Task, *, now: d
         now=now,
         priority=Priority.ACCESS,
         again=True,
-        channel_id=guild.threads_channel_id or guild.panel_channel_id,
+        channel_id=threads_channel(guild),
         group_id=task.group_id,
         member_id=task.member_id,
         subject_id=task.task_id,
@@ -227,7 +228,8 @@ async def thread_wanted(session: AsyncSession, delivery: Delivery, *, now: datet
     """Return the thread that a task needs now; None when it needs none."""
     found = await session.execute(_views(delivery.guild_id).where(Task.task_id == delivery.subject_id))
     row = found.one_or_none()
-    if row is None or delivery.channel_id is None:
+    guild = await session.get(Guild, delivery.guild_id)
+    if row is None or guild is None:
         return None
     task, group, member, claimer = row
     if task.done_at is not None and task.outcome not in TOLD:
@@ -238,7 +240,7 @@ async def thread_wanted(session: AsyncSession, delivery: Delivery, *, now: datet
         called += [claimer] if is_listed else []
     return ThreadWanted(
         _view(session, task, group, member, claimer),
-        delivery.channel_id,
+        threads_channel(guild),  # as it is now: the one that was planned with may be what kept it from being opened
         members.user_id(session, member),
         tuple(members.user_id(session, each) for each in called),
     )

@@ -252,6 +252,23 @@ async def test_who_cannot_see_the_channel_above_is_not_told_that_a_thread_is_ope
     stage.expected_mentions = ["Ana"]
 
 
+async def test_a_thread_that_could_not_be_opened_opens_in_the_channel_that_was_chosen_since(stage: Stage) -> None:
+    await hello_group(stage)
+    before = await stage.join(stage.maya)
+    stage.guild.set_overwrite(int(stage.panel["id"]), stage.maya.user_id, 1, 0, int(Bit.VIEW_CHANNEL))
+    await stage.world.settle()
+    await stage.maya.press(before, "Say hello")
+    await stage.world.settle()
+    quiet = stage.guild.add_channel("quiet")
+    await stage.set_up(**{"Where may I open private threads?": quiet})
+    (told,) = [one for one in stage.told() if "I could not open a private thread" in one]
+    assert "Done." in await stage.ana.press(told, "Try again")
+    await stage.world.settle()
+    assert thread_of(stage.maya)["parent_id"] == quiet["id"]
+    assert WHO in said(stage, thread_of(stage.maya))[0]
+    stage.expected_mentions = ["Ana"]
+
+
 async def test_who_cannot_be_let_into_the_thread_is_told_so(hello: Stage) -> None:
     thread = thread_of(hello.maya)
     hello.guild.leave_thread(int(thread["id"]), hello.ana.user_id)
