@@ -18,7 +18,6 @@ from zlib import crc32
 from sqlalchemy import (
     ColumnElement,
     Executable,
-    Select,
     case,
     column,
     delete,
@@ -26,7 +25,6 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
-    or_,
     select,
     update,
 )
@@ -44,6 +42,7 @@ KEEP = timedelta(days=7)
 
 # Rendered as literals: a partial index is not used for a bound parameter (measured on both engines).
 PENDING, LEASED, DONE, EXPIRED, CANCELLED, DEAD = range(6)
+_Which = tuple[ColumnElement[bool], ...]
 
 
 class Priority(IntEnum):
@@ -58,6 +57,10 @@ class Priority(IntEnum):
 
 def _is(state: int) -> ColumnElement[bool]:
     return Delivery.state == literal_column(str(state))
+
+
+def _pending(priority: Priority) -> _Which:
+    return _is(PENDING), Delivery.priority == literal_column(str(int(priority)))
 
 
 async def plan(
@@ -245,16 +248,19 @@ async def claim(
 
     Of several due rows with one collapse key the latest is claimed, and the others are cancelled.
     """
-    expired = (_is(LEASED), Delivery.next_at <= _machine_time(session), Delivery.delivery_id.not_in(carried))
-    expired = expired if most == max(Priority) else (*expired, Delivery.priority <= int(most))
-    rows = list(await _claim(session, expired, Delivery.next_at, now=now, owner=owner, limit=limit, lease=lease))
-    for priority in Priority:
-        if len(rows) >= limit or priority > most:
-            break
+    leased, first_due = await _look(session)
+    each_due: list[_Which] = []
+    if leased is not None:
+        expired = (_is(LEASED), Delivery.next_at <= _machine_time(session), Delivery.delivery_id.not_in(carried))
+        each_due.append(expired if most == max(Priority) else (*expired, Delivery.priority <= int(most)))
+    for priority, first in first_due.items():
         # One statement for each priority: an index walk that stops at what is not due yet, on both engines.
-        due = (_is(PENDING), Delivery.priority == literal_column(str(int(priority))), Delivery.next_at <= now)
-        rest = limit - len(rows)
-        rows += await _claim(session, due, Delivery.next_at, now=now, owner=owner, limit=rest, lease=lease)
+        if priority <= most and first is not None and first <= now:
+            each_due.append((*_pending(priority), Delivery.next_at <= now))
+    rows: list[Delivery] = []
+    for which in each_due:
+        if (rest := limit - len(rows)) > 0:
+            rows += await _claim(session, which, Delivery.next_at, now=now, owner=owner, limit=rest, lease=lease)
     return await _latest_only(session, rows, now)
 
 
@@ -265,8 +271,8 @@ async def claim_these(
     if not delivery_ids:
         return []
     due = (_is(PENDING), Delivery.delivery_id.in_(delivery_ids), Delivery.next_at <= now)
-    order = (Delivery.priority, Delivery.next_at)
-    rows = await _claim(session, due, *order, now=now, owner=owner, limit=len(delivery_ids), lease=lease)
+    order, limit = (Delivery.priority, Delivery.next_at), len(delivery_ids)
+    rows = await _claim(session, due, *order, now=now, owner=owner, limit=limit, lease=lease)
     return await _latest_only(session, list(rows), now)
 
 
@@ -292,13 +298,7 @@ async def _latest_only(session: AsyncSession, rows: list[Delivery], now: datetim
 
 
 async def _claim(
-    session: AsyncSession,
-    which: tuple[ColumnElement[bool], ...],
-    *order: Any,
-    now: datetime,
-    owner: str,
-    limit: int,
-    lease: timedelta,
+    session: AsyncSession, which: _Which, *order: Any, now: datetime, owner: str, limit: int, lease: timedelta
 ) -> Sequence[Delivery]:
     chosen = (
         select(Delivery.delivery_id)
@@ -392,11 +392,7 @@ async def address(session: AsyncSession, delivery: Delivery, channel_id: int | N
 
 
 async def _acknowledge(session: AsyncSession, delivery: Delivery, **changes: Any) -> int | None:
-    fence = (
-        Delivery.delivery_id == delivery.delivery_id,
-        _is(LEASED),
-        Delivery.claim_no == delivery.claim_no,
-    )
+    fence = (Delivery.delivery_id == delivery.delivery_id, _is(LEASED), Delivery.claim_no == delivery.claim_no)
     statement = update(Delivery).where(*fence).values(**changes).returning(Delivery.state)
     return await session.scalar(statement.execution_options(synchronize_session=False))
 
@@ -409,23 +405,28 @@ async def ended(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[
 
 async def next_due(session: AsyncSession) -> datetime | None:
     """Return when the next pending row is due, for whoever wakes."""
-    firsts = (await session.execute(select(*(first.scalar_subquery() for first in _first_due())))).one()
-    return min((at for at in firsts if at is not None), default=None)
+    _leased, first_due = await _look(session)
+    return min((at for at in first_due.values() if at is not None), default=None)
 
 
 async def is_drained(session: AsyncSession, *, now: datetime) -> bool:
     """Return whether nothing is due and nothing is under way."""
+    leased, first_due = await _look(session)
+    return leased is None and all(at is None or at > now for at in first_due.values())
+
+
+async def _look(session: AsyncSession) -> tuple[datetime | None, dict[Priority, datetime | None]]:
+    """Return when the first lease ends, and of each priority when the first row is due."""
     # One statement: between two, a row could move from one state to the other unseen.
-    under_way = select(func.min(Delivery.next_at)).where(_is(LEASED)).scalar_subquery()
-    due = [first.scalar_subquery() <= now for first in _first_due()]
-    return not await session.scalar(select(or_(under_way.is_not(None), *due)))
+    leased, *due = (await session.execute(_looking())).one()
+    return leased, dict(zip(Priority, due, strict=True))
 
 
-def _first_due() -> list[Select[datetime]]:
-    return [
-        select(func.min(Delivery.next_at)).where(_is(PENDING), Delivery.priority == literal_column(str(int(priority))))
-        for priority in Priority
-    ]
+@cache
+def _looking() -> Executable:
+    first = select(func.min(Delivery.next_at))
+    looks = [first.where(_is(LEASED)), *(first.where(*_pending(priority)) for priority in Priority)]
+    return select(*(look.scalar_subquery() for look in looks))
 
 
 async def release_dead(session: AsyncSession, *, lock: int) -> None:

@@ -32,6 +32,7 @@ from peerbot import (
     timetables,
 )
 from peerbot.database import Database
+from peerbot.deliveries import Priority
 from peerbot.models import Group, Guild, Meeting
 from peerbot.recurrence import Rule
 
@@ -49,10 +50,14 @@ FILL = """
 
 @pytest.fixture
 async def group(db: Database, guild: Guild, now: datetime) -> Group:
-    """A group with a seat taken, and a large outbox in which next to nothing is due."""
+    """A group with a seat taken, and a large outbox in which next to nothing is due: one of each priority."""
     async with db.begin() as session:
         made = await make_group(session, now=now)
         await seat(session, made, actor().user_id, now=now)
+        await deliveries.plan(session, "note", "whose lease ended", guild_id=GUILD, now=now, priority=Priority.HELP)
+        await deliveries.claim(session, now=now, owner="gone", limit=1, lease=timedelta())
+        for priority in Priority:
+            await deliveries.plan(session, "note", priority.name, guild_id=GUILD, now=now, priority=priority)
         await _fill(session, "ended", ENDED, 2, now, ended=True)
         await _fill(session, "later", LATER, 0, now + timedelta(days=1), ended=False)
     async with db.writer.connect() as connection:
@@ -191,7 +196,7 @@ Looks = Callable[[AsyncSession, Group, datetime], Awaitable[object]]
 
 
 async def _claim(session: AsyncSession, _group: Group, now: datetime) -> None:
-    await deliveries.claim(session, now=now, owner="me", limit=4)
+    await deliveries.claim(session, now=now, owner="me", limit=99)
 
 
 async def _next_due(session: AsyncSession, _group: Group, _now: datetime) -> None:
@@ -212,7 +217,7 @@ async def _release_dead(session: AsyncSession, _group: Group, _now: datetime) ->
 
 async def _acknowledge(session: AsyncSession, group: Group, now: datetime) -> None:
     await deliveries.plan(session, "note", "mine", guild_id=GUILD, now=now, group_id=group.group_id)
-    for row in await deliveries.claim(session, now=now, owner="me", limit=4):
+    for row in await deliveries.claim(session, now=now, owner="me", limit=99):
         await deliveries.finish(session, row, deliveries.DONE, now=now)
 
 
@@ -221,7 +226,7 @@ async def _collapse(session: AsyncSession, group: Group, now: datetime) -> None:
         await deliveries.plan(
             session, "note", str(number), guild_id=GUILD, now=now, group_id=group.group_id, collapse="one"
         )
-    await deliveries.claim(session, now=now, owner="me", limit=1)
+    await deliveries.claim(session, now=now, owner="me", limit=99)
 
 
 async def _my_seats(session: AsyncSession, _group: Group, _now: datetime) -> None:
@@ -248,13 +253,13 @@ async def _hosts(session: AsyncSession, group: Group, now: datetime) -> None:
 
 
 RULES: dict[str, tuple[Looks, int]] = {
-    "a claim": (_claim, 6),
+    "a claim": (_claim, 7),
     "when the next one is due": (_next_due, 1),
     "whether all is done": (_is_drained, 1),
     "the purge": (_purge, 1),
     "leases of the dead": (_release_dead, 1),
     "an acknowledgement": (_acknowledge, 5),
-    "several that collapse to one": (_collapse, 8),
+    "several that collapse to one": (_collapse, 7),
     "my seats": (_my_seats, 1),
     "leaving": (_leave, 2),
     "access of all": (_follow_all, 1),
