@@ -42,6 +42,8 @@ def find(words: str) -> Found:
     meant = _names().get(asked) or _names().get(asked.removeprefix("the ")) or _names().get(asked.replace(" ", ""))
     if meant:
         return _certain(asked, meant)
+    if not asked:
+        return Found(None)
     long_enough = [name for name in _names() if len(name) > LONGEST_CODE]
     near = difflib.get_close_matches(asked, long_enough, n=60, cutoff=0.7)
     one_slip = {code for name in near if _slips(asked, name) <= 1 for code in _names()[name]}
@@ -54,9 +56,8 @@ def find(words: str) -> Found:
 
 def _certain(asked: str, meant: tuple[str, ...]) -> Found:
     """Return the one country of a known name, unless it looks like a slip in another's English name ("Nigera")."""
-    english = {plain(name): code for code, name in language("en").territories.items() if is_country(code)}
-    if len(asked) >= SHORTEST_FORGIVEN and asked not in english:
-        slips = (code for name, code in english.items() if _slips(asked, name) <= 1)
+    if len(asked) >= SHORTEST_FORGIVEN and asked not in _english():
+        slips = (code for name, code in _english().items() if _slips(asked, name) <= 1)
         meant = tuple(dict.fromkeys([*meant, *slips]))
     return Found(meant[0]) if len(meant) == 1 else Found(None, meant[:MOST_CLOSE_ONES])
 
@@ -70,6 +71,11 @@ def is_country(code: str) -> bool:
 def country_name(code: str, locale: str) -> str:
     """Return the name of a country in a language; the code itself when it has none."""
     return language(locale).territories.get(code, code)
+
+
+@cache
+def _english() -> dict[str, str]:
+    return {plain(name): code for code, name in language("en").territories.items() if is_country(code)}
 
 
 @cache
