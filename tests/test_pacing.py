@@ -92,9 +92,10 @@ async def test_many_messages_for_one_channel_leave_places_for_others(at_work: Ru
     assert {(row.state, row.attempts, row.first_send_at, row.owner) for row in rows} == {(PENDING, 0, None, None)}
     assert at_work.courier.keys().count(cards[-1]) == 0
     let_go.set()
-    at_work.clock.move(timedelta(minutes=1))
     for key in cards:
+        if at_work.courier.keys().count(key) == 0:  # it was put back for some seconds
+            at_work.clock.move(timedelta(minutes=1))
         await at_work.courier.has_sent(key)
-    await at_work.acknowledged()
+        await at_work.acknowledged()
     assert max(Counter(at_work.courier.keys()).values()) == 1, "once each"
     assert not at_work.courier.searched, "nobody can have sent it yet"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -86,20 +87,23 @@ class Contract:
         return jsonschema_rs.Registry([(_DOCUMENT, self._document)])
 
     @cached_property
-    def _operations(self) -> list[tuple[list[str], Pointer]]:
+    def _operations(self) -> dict[tuple[str, int], list[tuple[list[str], Pointer]]]:
+        """What can be asked for, by its method and the number of parts that its path has."""
+        found: dict[tuple[str, int], list[tuple[list[str], Pointer]]] = defaultdict(list)
+        for path, methods in self._document["paths"].items():
+            parts = path.split("/")
+            for method in methods:
+                if method in _METHODS:
+                    found[method, len(parts)].append((parts, ("paths", path, method)))
         # Literal parts come before named ones: /applications/@me is not /applications/{application_id}.
-        found = [
-            (path.split("/"), ("paths", path, method))
-            for path, methods in self._document["paths"].items()
-            for method in methods
-            if method in _METHODS
-        ]
-        return sorted(found, key=lambda each: [part.startswith("{") for part in each[0]])
+        for several in found.values():
+            several.sort(key=lambda each: [part.startswith("{") for part in each[0]])
+        return found
 
     def _operation(self, method: str, path: str) -> Pointer:
         parts = path.split("/")
-        for known, pointer in self._operations:
-            if pointer[2] == method.lower() and len(known) == len(parts) and all(map(_fits, known, parts)):
+        for known, pointer in self._operations.get((method.lower(), len(parts)), ()):
+            if all(map(_fits, known, parts)):
                 return pointer
         raise ContractViolation(f"{method} {path} is not in Discord's document")
 

@@ -5,7 +5,6 @@ A `Seen` is what was there at one moment; a message that is edited later has to 
 
 from __future__ import annotations
 
-import copy
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -58,7 +57,7 @@ class Seen(Shown):
 
     def __init__(self, message: Wire, private_to: int | None = None) -> None:
         self.current = message  # the stored message itself: what Discord has now
-        self.wire = copy.deepcopy(message)
+        self.wire = _copied(message)
         self.private_to = private_to
         self.ephemeral = bool(message["flags"] & _EPHEMERAL)
         self.loading = bool(message["flags"] & _LOADING)
@@ -133,6 +132,13 @@ def draw(lines: Iterable[str]) -> str:
     wrapped = [part for line in lines for part in textwrap.wrap(line, _WIDTH - 4) or [""]]
     edge = "+" + "-" * (_WIDTH - 2) + "+"
     return "\n".join([edge, *(f"| {line:<{_WIDTH - 4}} |" for line in wrapped), edge])
+
+
+def _copied(value: Any) -> Any:
+    """Copy what came as JSON, which copy.deepcopy does in four times as long."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _texts(message: Wire) -> Iterator[str]:
