@@ -21,6 +21,7 @@ from peerbot.errors import (
     AlreadyMember,
     GroupClosed,
     GroupFull,
+    GroupUnknown,
     HelloFirst,
     InLine,
     NameTaken,
@@ -345,19 +346,20 @@ async def find(session: AsyncSession, delivery: Delivery) -> Group | None:
 
 
 async def seat_of(session: AsyncSession, group: Group, actor: Actor, states: tuple[str, ...] = SEATED) -> Membership:
-    """Return what the actor is to a group, if that is one of some states; raise NotMember."""
+    """Return what the actor is to a group, if that is one of some states; raise NotMember or GroupUnknown."""
     member = await members.find(session, actor.guild_id, actor.user_id)
-    if member is not None:
-        membership = await session.scalar(
-            select(Membership).where(
-                Membership.group_id == group.group_id,
-                Membership.member_id == member.member_id,
-                Membership.state.in_(states),
-            )
+    if member is None:
+        raise GroupUnknown  # whoever the server does not know learns no group's name from a button's id
+    membership = await session.scalar(
+        select(Membership).where(
+            Membership.group_id == group.group_id,
+            Membership.member_id == member.member_id,
+            Membership.state.in_(states),
         )
-        if membership is not None:
-            return membership
-    raise NotMember(group.name)
+    )
+    if membership is None:
+        raise NotMember(group.name)
+    return membership
 
 
 async def let_out(

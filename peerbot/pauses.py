@@ -57,9 +57,11 @@ async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: date
 
 
 async def resume(session: AsyncSession, actor: Actor, group_id: int) -> Group:
-    """End the actor's pause. Raises GroupUnknown or NotMember."""
+    """End the actor's pause. Raises GroupUnknown, NotMember or GroupClosed."""
     group = await locked(session, actor.guild_id, group_id)
     membership = await groups.seat_of(session, group, actor)
+    if group.state != "open":
+        raise GroupClosed(group.name)
     membership.state = "active"
     membership.paused_until = None
     await session.flush()

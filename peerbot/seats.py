@@ -32,6 +32,9 @@ AT_LEAST = timedelta(hours=1)
 """How long somebody has to answer, however near a meeting is: one that is nearer makes the offer no shorter."""
 LATE = timedelta(hours=1)
 """How late an offer may arrive without being made longer."""
+HARDLY = timedelta(hours=12)
+"""An offer that a meeting makes shorter than this is made once more when that has begun. A longer one is seen by who
+looks once a day; and a group that meets daily writes to nobody each day."""
 PATIENCE = 2
 """The offer in a row without an answer that ends a place in line."""
 
@@ -92,7 +95,8 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
     """Step: an offer has had no answer, and the seat goes to the next; the first time, the place in line stays.
 
     An offer of which nobody was told, because nothing could be sent, is made longer instead. One whose letter can't
-    arrive at all, or is not wanted, goes on and is not counted, nor is one that a meeting made short.
+    arrive at all, or is not wanted, goes on and is not counted, nor is one that a meeting made short; one that it left
+    hardly any time is made once more when it has begun.
     """
     group = await _open_group(session, delivery)
     membership = await session.get(Membership, delivery.subject_id, populate_existing=True)
@@ -112,11 +116,33 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
         return
     told_at = letter.ended_at if letter is not None else None
     was_told = letter is None or letter.state == deliveries.DONE
-    if was_told and (told_at is None or _is_whole(membership.offered_until, told_at)):
+    if told_at is not None and membership.offered_until - told_at < HARDLY:
+        await _once_more(session, group, membership, membership.offered_until + BEFORE_MEETING, now)
+    elif was_told and (told_at is None or _is_whole(membership.offered_until, told_at)):
         membership.unanswered += 1
     _let_go(membership)
     if membership.unanswered >= PATIENCE:
         await session.delete(membership)
+    await session.flush()
+    await offer_free(session, group, now=now)
+
+
+async def _once_more(session: AsyncSession, group: Group, membership: Membership, at: datetime, now: datetime) -> None:
+    await deliveries.plan(
+        session, "seats.again", _letter_key(membership), guild_id=group.guild_id, now=now, due_at=at,
+        group_id=group.group_id, member_id=membership.member_id, subject_id=membership.membership_id,
+    )  # fmt: skip
+
+
+async def offer_again(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Step: the meeting has begun for which an offer was cut short; who had hardly time to answer is asked again."""
+    group = await _open_group(session, delivery)
+    membership = await session.get(Membership, delivery.subject_id, populate_existing=True)
+    if group is None or membership is None or membership.state != "waiting":
+        return
+    if delivery.dedupe_key != f"{group.guild_id}:seats.again:{_letter_key(membership)}":
+        return  # they have had another offer since
+    membership.passed = False
     await session.flush()
     await offer_free(session, group, now=now)
 

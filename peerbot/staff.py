@@ -148,7 +148,7 @@ async def try_again(session: AsyncSession, actor: Actor, delivery_id: int, *, no
     again = (
         update(Delivery)
         .where(*_like(example))
-        .values(state=deliveries.PENDING, next_at=now, attempts=0, ended_at=None)
+        .values(state=deliveries.PENDING, next_at=now, attempts=1, ended_at=None)  # it may have been sent before
         .returning(Delivery.delivery_id)
         .execution_options(synchronize_session=False)
     )

@@ -19,6 +19,7 @@ from peerbot.seats import Offer, Place
 STEPS = {
     "seats.free": seats.offer,
     "seats.expire": seats.expire,
+    "seats.again": seats.offer_again,
     "groups.pause_over": pauses.end_pause,
     "groups.seat_lapses": departures.lapse,
 }

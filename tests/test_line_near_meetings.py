@@ -16,7 +16,9 @@ from lines import (
     TWO_DAYS,
     edit,
     leave,
+    leaves_line,
     meets,
+    passes,
     place_of,
     planned,
     row,
@@ -119,6 +121,41 @@ async def test_no_answer_to_a_short_offer_is_not_counted(db: Database, group: Gr
     assert (said.until, said.is_last) == (start + DAY + TWO_DAYS, True)
     await run_due(db, start + DAY + TWO_DAYS)
     assert MAYA not in await states(db, group)
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(5, 2), (13, 1)])
+async def test_who_had_hardly_time_to_answer_is_asked_once_more_when_the_meeting_has_begun(
+    db: Database, group: Group, hours: int, asked: int
+) -> None:
+    for other in (LEO, ANN):
+        await leaves_line(db, group, other)
+    start = NOON + hours * HOUR
+    await meets(db, group, start)
+    await leave(db, group, SAM)
+    await run_due(db)
+    await run_due(db, start - TEN)
+    assert (await states(db, group))[MAYA] == "waiting"
+    await run_due(db, start)
+    assert (await states(db, group))[MAYA] == ("offered" if asked > 1 else "waiting")
+    assert len(await planned(db, "seats.offer")) == asked
+    await run_due(db, start + 2 * TWO_DAYS)
+    assert (await states(db, group))[MAYA] == "waiting"
+    assert len(await planned(db, "seats.offer")) == asked, "and then no more"
+
+
+async def test_who_had_hardly_time_and_waits_again_takes_nothing_from_whom_it_went_on_to(
+    db: Database, group: Group
+) -> None:
+    start = NOON + 5 * HOUR
+    await meets(db, group, start)
+    await leave(db, group, SAM)
+    await run_due(db)
+    await run_due(db, start - TEN)
+    await run_due(db, start)
+    assert await states(db, group) == {KIM: "active", MAYA: "waiting", LEO: "offered", ANN: "waiting"}
+    await passes(db, group, LEO, now=start + HOUR)
+    await run_due(db, start + HOUR)
+    assert (await states(db, group))[MAYA] == "offered", "the next one who has not let it go"
 
 
 async def test_a_letter_that_comes_when_the_meeting_is_near_or_over_leaves_time_to_answer(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from builders import LEO, MAYA, actor, facilitator, make_group, seat
+from builders import GUILD, LEO, MAYA, actor, facilitator, make_group, seat
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cogs.groups._resting import letter
-from peerbot import groups, pauses
+from peerbot import groups, members, pauses
 from peerbot.database import Database
+from peerbot.errors import GroupClosed, GroupUnknown, NotMember
 from peerbot.models import Delivery, Group, Guild
 from peerbot.pauses import Rest
 from peerbot.text import PSEUDO, Reader
@@ -79,6 +81,28 @@ async def test_nothing_is_asked_of_whoever_is(db: Database, group: Group, now: d
         first, *others = await asks(session)
         assert await pauses.still(session, first, now=first.due_at) is None
         assert [await pauses.still(session, each, now=each.due_at) is not None for each in others] in ([], [True])
+
+
+async def test_what_is_ones_own_is_asked_of_members_and_no_stranger_learns_a_name(
+    db: Database, group: Group, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await members.of(session, GUILD, LEO, now=now)
+    for who, refusal in ((LEO, NotMember), (MAYA, GroupUnknown)):
+        for rule in (pauses.resume, partial(pauses.pause, now=now), partial(groups.leave, now=now)):
+            with pytest.raises(refusal):
+                async with db.begin() as session:
+                    await rule(session, actor(who), group.group_id)
+
+
+async def test_nobody_comes_back_to_a_group_that_has_closed(db: Database, group: Group, now: datetime) -> None:
+    async with db.begin() as session:
+        await seat(session, group, MAYA, now=now)
+        await pauses.pause(session, actor(), group.group_id, now=now)
+        await groups.close(session, facilitator(), group.group_id, now=now)
+    with pytest.raises(GroupClosed):
+        async with db.begin() as session:
+            await pauses.resume(session, actor(), group.group_id)
 
 
 def test_the_letter_is_short_and_neutral_and_can_be_translated() -> None:

@@ -37,14 +37,8 @@ async def enter(
 
     `agree` makes the button under the agreement from its version.
     """
-    bot = answer.bot
     try:
-        try:
-            entered = await _entered(bot, actor, group_id, agreed=agreed, waits=waits)
-        except CameBack:
-            async with bot.db.begin() as session:
-                await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
-            entered = await _entered(bot, actor, group_id, agreed=agreed, waits=waits)
+        entered = await _entered(answer.bot, actor, group_id, agreed=agreed, waits=waits)
     except GroupFull:
         await _show_full(answer, actor, group_id)
     except HelloFirst:
@@ -62,8 +56,13 @@ async def enter(
 
 
 async def _entered(bot: PeerBot, actor: Actor, group_id: int, **asked: Any) -> Joined | Waits | Asked:
-    async with bot.db.begin() as session:
-        return await joining.enter(session, actor, group_id, now=bot.clock.now(), **asked)
+    while True:
+        try:
+            async with bot.db.begin() as session:
+                return await joining.enter(session, actor, group_id, now=bot.clock.now(), **asked)
+        except CameBack:
+            async with bot.db.begin() as session:
+                await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
 
 
 async def _welcome(answer: Answer, joined: Joined) -> None:

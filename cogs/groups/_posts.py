@@ -38,6 +38,7 @@ class GroupPosts:
         outbox.message("groups.closed", self.render_closed)
         outbox.step("seats.free", seats.offer)
         outbox.step("seats.expire", seats.expire)
+        outbox.step("seats.again", seats.offer_again)
         outbox.letter("seats.offer", self.render_offer)
         outbox.letter("seats.closed", self.render_line_closed)
         outbox.message("staff.room_gone", self.render_room_gone)

@@ -14,13 +14,13 @@ from cogs.groups import _cards as cards
 from cogs.groups import _line_cards as line_cards
 from cogs.groups._ahead import Ahead, add_ahead
 from cogs.groups._claims import claimed, in_server, present
-from peerbot import access, directory, groups, notices, pauses, reach
+from peerbot import access, directory, groups, members, notices, pauses, reach
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
 from peerbot.database import BACKGROUND
 from peerbot.directory import Seat
 from peerbot.dispatcher import Gone, Sent
-from peerbot.errors import GroupClosed, NotMember, NotValid
+from peerbot.errors import GroupClosed, GroupUnknown, NotMember, NotValid
 from peerbot.models import Delivery, Guild
 from peerbot.pauses import Rest
 from peerbot.rights import Actor, guild_of
@@ -126,9 +126,11 @@ async def leave(answer: Answer, state: str) -> None:
 
 
 async def _own(answer: Answer, actor: Actor, group_id: int) -> tuple[Guild, Seat]:
-    """Return the server and what the person has in a group of it; raise NotMember."""
+    """Return the server and what the person has in a group of it; raise NotMember or GroupUnknown."""
     async with answer.bot.db.read() as session:
         guild = await guild_of(session, actor.guild_id)
+        if await members.find(session, actor.guild_id, actor.user_id) is None:
+            raise GroupUnknown  # whoever the server does not know learns no group's name from a button's id
         view = await directory.view(session, actor.guild_id, group_id)
         mine = await directory.seats(session, actor.guild_id, actor.user_id)
     seat = next((seat for seat in mine if seat.group_id == group_id), None)
