@@ -21,6 +21,7 @@ from peerbot.config import ENV_FILE, Settings
 from peerbot.findings import Report
 from peerbot.members import Seal
 from peerbot.models import Delivery, Group, Guild, KeyCheck
+from peerbot.outbox import TELLS
 from peerbot.schema import Shape
 
 FOR_OTHERS = 0o077
@@ -179,6 +180,7 @@ def _known(session: Session) -> dict[int, Known]:
     for group in session.scalars(select(Group).where(Group.state == "open").order_by(Group.name_key)):
         groups.setdefault(group.guild_id, []).append(group)
     failed = select(Delivery.guild_id, func.count()).where(Delivery.state == literal_column(str(deliveries.DEAD)))
+    failed = failed.where(Delivery.kind.not_in(TELLS))  # no button tries these again
     dead = {row[0]: row[1] for row in session.execute(failed.group_by(Delivery.guild_id))}
     return {
         guild.guild_id: Known(guild, tuple(groups.get(guild.guild_id, ())), dead.get(guild.guild_id, 0))

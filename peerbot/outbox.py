@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot.models import Delivery
 
+TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.panel_gone", "staff.strangers"})
+"""Kinds that only tell the staff channel. When one of them fails, nobody is told, and no button tries it again."""
+
 
 @dataclass(frozen=True)
 class Sent:

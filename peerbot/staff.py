@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from peerbot import deliveries
 from peerbot.deliveries import Priority
 from peerbot.models import Delivery, Grant, Group, Guild
+from peerbot.outbox import TELLS
 from peerbot.rights import Actor, guild_of, require_facilitator
 
 DAY = timedelta(days=1)
@@ -21,7 +22,6 @@ UNMADE = (deliveries.PENDING, deliveries.LEASED, deliveries.DEAD)
 """States of what has not happened."""
 CHANNEL_GONE = "not found 10003"
 """The problem of what was to happen in a channel that is there no more (opcodes-and-status-codes.mdx)."""
-TELLS = frozenset({"staff.failed", "staff.room_gone", "staff.panel_gone", "staff.strangers"})
 
 
 @dataclass(frozen=True)

@@ -150,10 +150,11 @@ async def test_a_server_without_help_countries_is_to_name_them(patient: Patient)
 
 async def test_what_failed_for_good_is_counted_for_each_server(patient: Patient) -> None:
     later = "INSERT INTO deliveries (dedupe_key, kind, guild_id, priority, due_at, next_at, state, again, attempts,"
-    later += " claim_no, created_at) SELECT :key, 'card.post', guild_id, 4, created_at, created_at, :state, false, 8,"
+    later += " claim_no, created_at) SELECT :key, :kind, guild_id, 4, created_at, created_at, :state, false, 8,"
     later += " 8, created_at FROM guilds"
-    for key, state in (("one", 5), ("two", 5), ("done", 2)):
-        await patient.change(later, key=key, state=state)
+    rows = (("one", "card.post", 5), ("two", "card.post", 5), ("done", "card.post", 2), ("told", "staff.failed", 5))
+    for key, kind, state in rows:
+        await patient.change(later, key=key, kind=kind, state=state)
     (await patient.consult()).only_to_do("Deliveries: 2 things that peerbot promised could not be done.", "*Try again*")
 
 
