@@ -82,10 +82,8 @@ class Letters:
         return NOT_READY
 
     async def give_up(self, delivery: Delivery) -> None:
-        """Note that a letter reached its member by no way: it stands in no channel, and `/my` says so."""
-        async with self.bot.db.begin(wait=BACKGROUND) as session:
-            if await deliveries.address(session, delivery, None):
-                await reach.went_wrong(session, delivery, reach.UNREACHED)
+        """Note that a letter reached its member by no way: it stands in no channel."""
+        await self._note(deliveries.address, delivery, None)
 
     async def _by_dm(self, delivery: Delivery, way: Way) -> Outcome | None:
         """Send by direct message; return None when the thread is to be used for this letter."""

@@ -19,7 +19,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import budget, debriefs, deliveries, members, pacing, tasks
+from peerbot import budget, debriefs, deliveries, members, pacing, reach, tasks
 from peerbot.clock import Clock
 from peerbot.database import BACKGROUND, Database
 from peerbot.deliveries import Priority
@@ -388,6 +388,8 @@ class Dispatcher:
         state = await deliveries.finish(session, delivery, deliveries.DEAD, now=now, problem=problem)
         if state == deliveries.DEAD:
             log.warning("Delivery %s (%s) cannot be carried out: %s.", delivery.delivery_id, delivery.kind, problem)
+            if delivery.kind in self.outbox.letters:  # in this transaction, so that it is said once
+                await reach.went_wrong(session, delivery, reach.UNREACHED)
             if self.outbox.failed is not None:
                 delivery.problem = problem
                 await self.outbox.failed(session, delivery, now)

@@ -6,12 +6,12 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from builders import GUILD
+from builders import GUILD, MAYA
 from dispatching import PATIENCE, Answer, Running, at_rest, at_work, away
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, dispatcher
+from peerbot import deliveries, dispatcher, members, reach
 from peerbot.config import Settings
 from peerbot.deliveries import CANCELLED, DEAD, DONE, EXPIRED, LEASED, PENDING, Priority
 from peerbot.dispatcher import ATTEMPTS, Gone, NotNeeded, Outcome, Retry, Sent, Uncertain
@@ -142,6 +142,25 @@ async def test_a_mistake_of_our_own_is_given_up_after_eight_tries_and_told(at_wo
     assert (await at_work.row(delivery_id)).state == DEAD
     assert told == [delivery_id]
     assert len(at_work.courier.sent) == ATTEMPTS
+
+
+@pytest.mark.parametrize(("answer", "tries"), [(RuntimeError("mistake"), ATTEMPTS), (Gone("not found 10003"), 1)])
+async def test_whoever_a_letter_could_not_be_brought_to_has_it_kept_for_their_my(
+    at_work: Running, answer: Outcome | Exception, tries: int
+) -> None:
+    at_work.outbox.letter("letter", at_work._nothing)
+    async with at_work.db.begin() as session:
+        maya = await members.of(session, GUILD, MAYA, now=at_work.clock.now())
+    at_work.courier.answers["lost"] = [answer] * tries
+    letter = await at_work.plan("lost", kind="letter", member_id=maya.member_id)
+    for attempt in range(1, tries + 1):
+        await at_work.courier.has_sent("lost", attempt)
+        await at_work.acknowledged()
+        async with at_work.db.read() as session:
+            problem = (await reach.habits(session, GUILD, MAYA)).problem
+        assert problem == (None if attempt < tries else reach.UNREACHED)
+        at_work.clock.move(timedelta(minutes=10))
+    assert (await at_work.row(letter)).state == DEAD
 
 
 async def test_a_mistake_after_a_long_outage_has_its_eight_tries(at_work: Running) -> None:
