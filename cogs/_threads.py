@@ -9,9 +9,11 @@ from collections.abc import Collection, Sequence
 
 import discord
 
+from peerbot import permissions
 from peerbot.bot import PeerBot
 from peerbot.dispatcher import NotNeeded, Outcome, Retry
-from peerbot.text import _
+from peerbot.models import Guild
+from peerbot.text import Reader, Verbatim, _, channel_mention
 
 REASON = "peerbot: private thread"
 """What the audit log says; moderators read it, so it says nothing more."""
@@ -166,3 +168,19 @@ async def is_in(bot: PeerBot, thread_id: int, user_id: int) -> bool | None:
     except (discord.DiscordException, OSError, TimeoutError):
         return None
     return True
+
+
+def too_hidden(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
+    """Return a sentence for each channel that is for members, and that none of them can use as they must."""
+    found: list[str] = []
+    for channel_id, needed in permissions.of_members(guild).items():
+        channel = server.get_channel(channel_id)
+        missing = permissions.lacking_to_all(channel, server.roles, guild, needed) if channel is not None else []
+        if missing:
+            wanted, here = ", ".join(map(reader.say, missing)), Verbatim(channel_mention(channel_id))
+            text = _(
+                "- {here} is for members too. Edit Channel, Permissions, everyone or their role: allow **{wanted}**.",
+                here=here, wanted=wanted,
+            )  # fmt: skip
+            found.append(reader.say(text))
+    return found

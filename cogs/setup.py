@@ -11,6 +11,7 @@ from discord.ext import commands, tasks
 
 from cogs._interactions import Answer, Card, Filled, PersistentButton, answering, form, submits
 from cogs._outbox import Post
+from cogs._threads import too_hidden
 from peerbot import countries, native_events, permissions, staff
 from peerbot import setup as rules
 from peerbot.bot import PeerBot
@@ -179,7 +180,7 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
             wanted = ", ".join(map(reader.say, missing))
             text = _("- {here}, Edit Channel, Permissions, my role: allow **{wanted}**.", here=here, wanted=wanted)
             lacking.append(reader.say(text))
-    return lacking + _too_open(reader, server, guild)
+    return lacking + too_hidden(reader, server, guild) + _too_open(reader, server, guild)
 
 
 def _too_open(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from peerbot.models import Guild
 from peerbot.text import Text, _
 
@@ -41,6 +44,9 @@ IN_THREADS_CHANNEL: dict[str, Text] = {
     "send_messages_in_threads": _("Send Messages in Threads"),
 }
 """In the channel under which members have their private threads."""
+FOR_MEMBERS: dict[str, Text] = {"view_channel": _("View Channel")}
+"""What members need where they find groups, and above their private threads."""
+FOR_MEMBERS_IN_THREADS: dict[str, Text] = {"send_messages_in_threads": _("Send Messages in Threads")}
 
 
 def in_server(guild: Guild | None) -> dict[str, Text]:
@@ -58,6 +64,25 @@ def in_channels(guild: Guild) -> dict[int, dict[str, Text]]:
     needed = {guild.panel_channel_id: IN_CHANNEL, guild.staff_channel_id: IN_STAFF_CHANNEL}
     above = threads_channel(guild)
     return needed | {above: needed.get(above, {}) | IN_THREADS_CHANNEL}
+
+
+def of_members(guild: Guild) -> dict[int, dict[str, Text]]:
+    """Return what members need in each channel that was chosen for them in the setup."""
+    return {guild.panel_channel_id: FOR_MEMBERS} | {threads_channel(guild): FOR_MEMBERS | FOR_MEMBERS_IN_THREADS}
+
+
+def lacking_to_all(channel: Any, roles: Iterable[Any], guild: Guild, needed: dict[str, Text]) -> list[Text]:
+    """Return what no member has in a channel, whatever their role; nothing if everyone or some role has all of it.
+
+    Roles of facilitators, of bots, and of who manages the server do not count. Channel and roles are discord.py's.
+    """
+    theirs = [
+        role
+        for role in roles
+        if role.id != guild.facilitator_role_id and not role.managed and not role.permissions.manage_guild
+        and not role.permissions.administrator
+    ]  # fmt: skip
+    return min((lacking(channel.permissions_for(role), needed) for role in theirs), key=len, default=[])
 
 
 def lacking(permissions: object, needed: dict[str, Text]) -> list[Text]:

@@ -96,10 +96,21 @@ def check_places(report: Report, seen: Seen, known: Known) -> None:
     above = permissions.threads_channel(guild)
     if above != guild.panel_channel_id:
         _check_channel(report, seen, "Channel for private threads", above, needed[above])
+    _check_for_members(report, seen, guild)
     for group in known.groups:
         _check_group(report, seen, group)
     if not known.groups:
         report.ok("Rooms", "there is no open group yet.")
+
+
+def _check_for_members(report: Report, seen: Seen, guild: Guild) -> None:
+    """Check that members can see the channels that are for them, and write in their private threads."""
+    for channel_id, needed in permissions.of_members(guild).items():
+        channel = seen.channels.get(channel_id)
+        missing = permissions.lacking_to_all(channel, seen.server.roles, guild, needed) if channel is not None else []
+        if channel is not None and missing:
+            remedy = f"Edit Channel, Permissions, @everyone or the role of members: allow {_listed(missing)}."
+            report.to_do("Channels for members", f"Members may not use #{channel.name} as they must.", remedy)
 
 
 def _check_role(report: Report, seen: Seen, guild: Guild) -> None:

@@ -23,7 +23,8 @@ async def test_permissions_that_the_bot_lacks_in_the_server_are_named_with_where
         "Server permissions: The bot lacks Send Messages, Manage Channels."
         " Server Settings, Roles, the bot's role: switch on Send Messages, Manage Channels."
     )
-    assert [line.split(":")[0] for line in lines[1:]] == ["Panel", "Staff channel", "Room of Tuesday"]
+    checks = ["Panel", "Staff channel", "Channels for members", "Room of Tuesday"]
+    assert [line.split(":")[0] for line in lines[1:]] == checks
     assert found.code == 1
 
 
@@ -32,6 +33,21 @@ async def test_the_permission_for_events_is_needed_where_they_are_switched_on(pa
     assert (await patient.consult()).code == 0
     await patient.change("UPDATE guilds SET native_events = true")
     (await patient.consult()).only_to_do("Server permissions", "The bot lacks Create Events")
+
+
+@pytest.mark.parametrize(
+    ("bit", "name"),
+    [(Bit.VIEW_CHANNEL, "View Channel"), (Bit.SEND_MESSAGES_IN_THREADS, "Send Messages in Threads")],
+)
+async def test_a_panel_that_members_cannot_use_is_told_of(patient: Patient, bit: Bit, name: str) -> None:
+    stage = patient.harbour.stage
+    panel = number(stage.panel)
+    stage.guild.set_overwrite(panel, stage.guild.id, 0, 0, int(bit))
+    stage.guild.set_overwrite(panel, stage.application.bot_id, 1, int(bit), 0)
+    (await patient.consult()).only_to_do("Channels for members: Members may not use #find-a-group", name)
+    members = stage.guild.add_role("Members")
+    stage.guild.set_overwrite(panel, number(members), 0, int(bit), 0)
+    assert (await patient.consult()).code == 0, "whoever has the role can use it"
 
 
 async def test_a_bot_that_may_do_everything_is_ok(patient: Patient) -> None:

@@ -130,6 +130,7 @@ async def test_a_permission_that_is_missing_in_the_server_is_named_with_the_way_
     assert f"Server Settings, Roles, my role: switch on **{words}**" in seen
     assert ALL_WELL not in seen
     stage.allow(Bit(NEEDED))
+    stage.guild.edit_role(stage.guild.id, permissions=str(int(USUAL)))
     await stage.world.settle()
     assert ALL_WELL in await stage.olive.press(seen, "Check again")
 
@@ -145,11 +146,26 @@ async def test_a_permission_that_is_missing_in_the_server_is_named_with_the_way_
 async def test_what_nobody_has_by_itself_is_named_for_the_whole_server(stage: Stage, bit: Bit, words: str) -> None:
     card = await changed(stage)
     everyone = stage.guild.roles[stage.guild.id]
+    stage.guild.add_role("Members", int(USUAL))
     stage.guild.edit_role(stage.guild.id, permissions=str(int(everyone["permissions"]) & ~int(bit)))
+    await stage.world.settle()
     assert ALL_WELL in await stage.olive.press(card, "Check again"), "my own role has it"
     stage.allow(Bit(NEEDED) & ~bit)
     await stage.world.settle()
     assert f"Server Settings, Roles, my role: switch on **{words}**" in await stage.olive.press(card, "Check again")
+
+
+async def test_a_channel_for_members_that_none_of_them_sees_is_named(stage: Stage) -> None:
+    hidden = {"id": str(stage.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
+    ours = {"id": str(stage.application.bot_id), "type": 1, "allow": str(int(Bit.VIEW_CHANNEL)), "deny": "0"}
+    quiet = stage.guild.add_channel("quiet", overwrites=[hidden, ours])
+    seen = await stage.set_up(**{"Where may I open private threads?": quiet})
+    assert f"<#{quiet['id']}> is for members too." in seen
+    assert "allow **View Channel" in seen
+    members = stage.guild.add_role("Members")
+    stage.guild.set_overwrite(int(quiet["id"]), int(members["id"]), 0, int(Bit.VIEW_CHANNEL), 0)
+    await stage.world.settle()
+    assert ALL_WELL in await stage.olive.press(seen, "Check again")
 
 
 @pytest.mark.parametrize("where", ["panel", "staff"])
