@@ -183,4 +183,19 @@ def too_hidden(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]
                 here=here, wanted=wanted,
             )  # fmt: skip
             found.append(reader.say(text))
-    return found
+    return found + _asked(reader, server, guild)
+
+
+def _asked(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
+    """Return the question whether it is meant so that not everyone can have a private thread and answer there."""
+    channel, everyone = server.get_channel(permissions.threads_channel(guild)), server.default_role
+    missing = permissions.lacking_to_newcomers(channel, server.roles, everyone, guild) if channel is not None else None
+    if channel is None or missing is None:
+        return []
+    here = Verbatim(channel_mention(channel.id))
+    if channel.permissions_for(everyone).view_channel:
+        text = _("- Not everyone may write in threads of {here}. Whoever may not can't answer in theirs.", here=here)
+    else:
+        text = _("- Not everyone can see {here}. Whoever can't gets no private thread.", here=here)
+    remedy = _("Is that right? If not: Edit Channel, Permissions, @everyone: allow **{wanted}**.", wanted=missing)
+    return [f"{reader.say(text)} {reader.say(remedy)}"]

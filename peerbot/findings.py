@@ -23,6 +23,7 @@ class Mark(Enum):
     """What a check came to, as it is printed, and its colour for those who see one."""
 
     OK = "ok", "green"
+    LOOK = "look", "cyan"
     TO_DO = "to do", "bold red"
     SKIPPED = "skipped", "yellow"
 
@@ -53,6 +54,10 @@ class Report:
         """Say that something is as it should be."""
         self._line(Mark.OK, check, state)
 
+    def look(self, check: str, state: str, remedy: str) -> None:
+        """Say what may be meant so, as a question, and what to do if it is not."""
+        self._line(Mark.LOOK, check, f"{state} Is that right? If not: {remedy}")
+
     def to_do(self, check: str, problem: str, remedy: str) -> None:
         """Say what is not right, and in one sentence what to do about it."""
         self._line(Mark.TO_DO, check, f"{problem} {remedy}")
@@ -73,12 +78,12 @@ class Report:
 
     def end(self) -> bool:
         """Print the sum, and return whether everything is as it should be."""
-        ok, to_do, skipped = (self._counts[mark] for mark in Mark)
-        if ok and not to_do and not skipped:
-            self._print(Text(f"All {ok} checks are ok."))
-            return True
-        self._print(Text(f"{ok} ok, {to_do} to do, {skipped} skipped."))
-        return False
+        ok, look, to_do, skipped = (self._counts[mark] for mark in Mark)
+        is_well = bool(ok) and not to_do and not skipped
+        asked = f"{look} to look at, " if look else ""
+        found = f"{ok} ok, {asked}{to_do} to do, {skipped} skipped."
+        self._print(Text(f"All {ok} checks are ok." if is_well and not look else found))
+        return is_well
 
     def _line(self, mark: Mark, check: str, words: str) -> None:
         self._counts[mark] += 1

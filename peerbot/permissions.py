@@ -85,6 +85,17 @@ def lacking_to_all(channel: Any, roles: Iterable[Any], guild: Guild, needed: dic
     return min((lacking(channel.permissions_for(role), needed) for role in theirs), key=len, default=[])
 
 
+def lacking_to_newcomers(channel: Any, roles: Iterable[Any], everyone: Any, guild: Guild) -> Text | None:
+    """Return what whoever has no role lacks first to have a private thread in a channel, and to answer there.
+
+    None if they have it all, and also if no member has it, which `lacking_to_all` tells. Of a channel that they cannot
+    see, nothing else counts. Channel, roles and `everyone`, the role that all have, are discord.py's.
+    """
+    needed = of_members(guild)[threads_channel(guild)]
+    missing = lacking(channel.permissions_for(everyone), needed)
+    return missing[0] if missing and not lacking_to_all(channel, roles, guild, needed) else None
+
+
 def lacking(permissions: object, needed: dict[str, Text]) -> list[Text]:
     """Return the names of those needed that are not among `permissions` (discord.py's Permissions)."""
     return [shown for name, shown in needed.items() if not getattr(permissions, name)]

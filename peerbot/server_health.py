@@ -111,6 +111,19 @@ def _check_for_members(report: Report, seen: Seen, guild: Guild) -> None:
         if channel is not None and missing:
             remedy = f"Edit Channel, Permissions, @everyone or the role of members: allow {_listed(missing)}."
             report.to_do("Channels for members", f"Members may not use #{channel.name} as they must.", remedy)
+    _ask_about_threads(report, seen, guild)
+
+
+def _ask_about_threads(report: Report, seen: Seen, guild: Guild) -> None:
+    """Ask whether it is meant so that not everyone can have a private thread and answer there."""
+    channel, everyone = seen.channels.get(permissions.threads_channel(guild)), seen.server.default_role
+    if channel is None:
+        return  # that is a line of its own
+    missing = permissions.lacking_to_newcomers(channel, seen.server.roles, everyone, guild)
+    if missing is not None:
+        effect = "cannot answer there" if channel.permissions_for(everyone).view_channel else "gets none"
+        state = f"Not everyone has {_listed([missing])} in #{channel.name}. Whoever has not {effect}."
+        report.look("Private threads", state, f"Edit Channel, Permissions, @everyone: allow {_listed([missing])}.")
 
 
 def _check_role(report: Report, seen: Seen, guild: Guild) -> None:

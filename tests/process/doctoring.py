@@ -19,7 +19,7 @@ from tests.process import programs
 if TYPE_CHECKING:
     from tests.process.conftest import Harbour
 
-BEFORE = ("  ok       ", "  to do    ", "  skipped  ")
+BEFORE = ("  ok       ", "  look     ", "  to do    ", "  skipped  ")
 
 
 @dataclass

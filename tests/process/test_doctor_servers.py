@@ -36,18 +36,32 @@ async def test_the_permission_for_events_is_needed_where_they_are_switched_on(pa
 
 
 @pytest.mark.parametrize(
-    ("bit", "name"),
-    [(Bit.VIEW_CHANNEL, "View Channel"), (Bit.SEND_MESSAGES_IN_THREADS, "Send Messages in Threads")],
+    ("bit", "name", "effect"),
+    [
+        (Bit.VIEW_CHANNEL, "View Channel", "gets none"),
+        (Bit.SEND_MESSAGES_IN_THREADS, "Send Messages in Threads", "cannot answer there"),
+    ],
 )
-async def test_a_panel_that_members_cannot_use_is_told_of(patient: Patient, bit: Bit, name: str) -> None:
+async def test_a_panel_that_no_member_can_use_is_told_of_and_one_that_not_all_can_use_is_asked_about(
+    patient: Patient, bit: Bit, name: str, effect: str
+) -> None:
     stage = patient.harbour.stage
     panel = number(stage.panel)
     stage.guild.set_overwrite(panel, stage.guild.id, 0, 0, int(bit))
     stage.guild.set_overwrite(panel, stage.application.bot_id, 1, int(bit), 0)
-    (await patient.consult()).only_to_do("Channels for members: Members may not use #find-a-group", name)
+    found = await patient.consult()
+    found.only_to_do("Channels for members: Members may not use #find-a-group", name)
+    assert found.lines("look") == []
     members = stage.guild.add_role("Members")
     stage.guild.set_overwrite(panel, number(members), 0, int(bit), 0)
-    assert (await patient.consult()).code == 0, "whoever has the role can use it"
+    found = await patient.consult()
+    assert (found.code, found.lines("to do")) == (0, []), "whoever has the role can use it"
+    assert found.lines("look") == [
+        f"Private threads: Not everyone has {name} in #find-a-group. Whoever has not {effect}."
+        f" Is that right? If not: Edit Channel, Permissions, @everyone: allow {name}."
+    ]
+    assert found.each_line_has_a_mark()
+    assert "1 to look at, 0 to do, 0 skipped." in found.said
 
 
 async def test_a_bot_that_may_do_everything_is_ok(patient: Patient) -> None:

@@ -146,7 +146,7 @@ async def test_a_permission_that_is_missing_in_the_server_is_named_with_the_way_
 async def test_what_nobody_has_by_itself_is_named_for_the_whole_server(stage: Stage, bit: Bit, words: str) -> None:
     card = await changed(stage)
     everyone = stage.guild.roles[stage.guild.id]
-    stage.guild.add_role("Members", int(USUAL))
+    stage.guild.set_overwrite(int(stage.panel["id"]), stage.guild.id, 0, int(bit) & int(Bit.VIEW_CHANNEL), 0)
     stage.guild.edit_role(stage.guild.id, permissions=str(int(everyone["permissions"]) & ~int(bit)))
     await stage.world.settle()
     assert ALL_WELL in await stage.olive.press(card, "Check again"), "my own role has it"
@@ -155,7 +155,7 @@ async def test_what_nobody_has_by_itself_is_named_for_the_whole_server(stage: St
     assert f"Server Settings, Roles, my role: switch on **{words}**" in await stage.olive.press(card, "Check again")
 
 
-async def test_a_channel_for_members_that_none_of_them_sees_is_named(stage: Stage) -> None:
+async def test_a_channel_that_no_member_sees_is_named_and_one_that_not_all_can_use_is_asked_about(stage: Stage) -> None:
     hidden = {"id": str(stage.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
     ours = {"id": str(stage.application.bot_id), "type": 1, "allow": str(int(Bit.VIEW_CHANNEL)), "deny": "0"}
     quiet = stage.guild.add_channel("quiet", overwrites=[hidden, ours])
@@ -163,7 +163,19 @@ async def test_a_channel_for_members_that_none_of_them_sees_is_named(stage: Stag
     assert f"<#{quiet['id']}> is for members too." in seen
     assert "allow **View Channel" in seen
     members = stage.guild.add_role("Members")
-    stage.guild.set_overwrite(int(quiet["id"]), int(members["id"]), 0, int(Bit.VIEW_CHANNEL), 0)
+    for bit, question, wanted in (
+        (Bit.VIEW_CHANNEL, "Not everyone can see {} Whoever can't gets no private thread.", "View Channel"),
+        (Bit.SEND_MESSAGES_IN_THREADS, "Not everyone may write in threads of {}", "Send Messages in Threads"),
+    ):
+        for one, kind in ((int(members["id"]), 0), (stage.application.bot_id, 1)):
+            stage.guild.set_overwrite(int(quiet["id"]), one, kind, int(bit), 0)
+        stage.guild.set_overwrite(int(quiet["id"]), stage.guild.id, 0, 0, int(bit))
+        await stage.world.settle()
+        seen = await stage.olive.press(seen, "Check again")
+        assert question.format(f"<#{quiet['id']}>.") in seen
+        assert f"Is that right? If not: Edit Channel, Permissions, @everyone: allow **{wanted}**." in seen
+        assert "is for members too" not in seen, "whoever has the role can use it"
+    stage.guild.set_overwrite(int(quiet["id"]), stage.guild.id, 0, 0, 0)
     await stage.world.settle()
     assert ALL_WELL in await stage.olive.press(seen, "Check again")
 
