@@ -293,7 +293,7 @@ def _for_tasks(trouble: staff.Trouble, where: Text | Verbatim) -> Text:
     """Return how to mend what keeps tasks from having their threads."""
     if trouble.kind == "desk.thread" and trouble.problem == "forbidden 50001":
         return _(
-            "Members must be able to see {where}, and I too (channel settings, *View Channel*). "
+            "Members need to see {where}, and so do I (channel settings, *View Channel*). "
             "Or /setup, *Change*, names another channel for private threads.",
             where=where,
         )

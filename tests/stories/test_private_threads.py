@@ -241,7 +241,7 @@ async def test_who_cannot_see_the_channel_above_is_not_told_that_a_thread_is_ope
     assert "I can't open a thread right now" in seen
     assert "It has no private thread right now." in task_card(stage)
     (told,) = [one for one in stage.told() if "I could not open a private thread" in one]
-    assert f"Members must be able to see <#{stage.panel['id']}>" in told
+    assert f"Members need to see <#{stage.panel['id']}>" in told
     stage.guild.remove_overwrite(int(stage.panel["id"]), stage.maya.user_id)
     await stage.world.settle()
     assert "Done." in await stage.ana.press(told, "Try again")
