@@ -153,12 +153,18 @@ class Ground:
                 while True:
                     await self._wait_for_quiet()
                     # A check may let the bot go on for a moment, so what was quiet is looked at once more after them.
-                    if all([await check() for check in self.idle_checks]) and not self._busy():
+                    if await self._is_content() and not self._busy():
                         return
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._next_change(), 0.01)
         except TimeoutError:
             raise StillBusy(f"still busy after {seconds} s: {self._busy() or 'an idle check'}") from None
+
+    async def _is_content(self) -> bool:
+        for check in self.idle_checks:
+            if not await check():
+                return False
+        return True
 
     async def _wait_for_quiet(self) -> None:
         while busy := self._busy():
