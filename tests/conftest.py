@@ -25,7 +25,7 @@ import psycopg
 import pytest
 from builders import DATA_KEY, make_guild
 from psycopg import sql
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from peerbot import database, schema
@@ -64,7 +64,14 @@ def create_engine(*args: Any, **options: Any) -> AsyncEngine:
     made = create_async_engine(*args, **options)
     engine = made.sync_engine
     first = ENGINES.setdefault(engine.dialect.name, engine)
-    engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache  # pyright: ignore[reportAttributeAccessIssue]
+    own, shared = engine.dialect, first.dialect
+
+    def learn(*_: object) -> None:
+        if shared.server_version_info is None:  # the first engine of all was never used; this one has asked
+            vars(shared).update(vars(own))
+
+    event.listen(engine, "connect", learn)
+    engine.dialect, engine._compiled_cache = shared, first._compiled_cache  # pyright: ignore[reportAttributeAccessIssue]
     return made
 
 
