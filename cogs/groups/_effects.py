@@ -30,6 +30,8 @@ FOR_MEMBER = 1
 """A permission for a member, not for a role (resources/channel.mdx, "Overwrite Object")."""
 PERSON_GONE = frozenset({10007, 10009, 10013})
 """Discord's words for a permission or a role for somebody who is not in the server."""
+ROLE_GONE = 10011
+"""A role that was deleted at this very moment is wanted no more, like one that was deleted before."""
 
 
 class GroupEffects:
@@ -83,7 +85,11 @@ class GroupEffects:
             role = server.get_role(target_id)
             if role is None or role >= server.me.top_role:
                 return False
-            await self.bot.http.add_role(server.id, user_id, target_id, reason=REASON)
+            try:
+                await self.bot.http.add_role(server.id, user_id, target_id, reason=REASON)
+            except discord.NotFound as problem:
+                if problem.code != ROLE_GONE:
+                    raise
             return True
         allow, deny = _own_permissions(server, target_id, user_id)
         # What a moderator denied this person stays denied.

@@ -10,7 +10,7 @@ from cogs.groups import _people as people
 from peerbot import directory, dispatcher
 from peerbot.errors import DatabaseBusy
 from peerbot.rehearsal.permissions import Bit
-from peerbot.rehearsal.refusals import missing_permissions
+from peerbot.rehearsal.refusals import missing_permissions, unknown
 from peerbot.rehearsal.wire import Wire
 from tests.stories.stage import Stage
 
@@ -210,6 +210,19 @@ async def test_a_role_that_is_gone_keeps_nobody_out(stage: Stage) -> None:
     stage.guild.remove_role(int(quiet["id"]))
     await stage.world.settle()
     await stage.join(stage.maya, "Quiet hour")
+    assert stage.maya.can_see(stage.room("quiet-hour"))
+    assert stage.told() == []
+
+
+async def test_a_role_that_goes_as_it_is_given_keeps_nobody_out(stage: Stage) -> None:
+    quiet = stage.guild.add_role("Quiet")
+    form = await stage.olive.slash("/group new", role=quiet)
+    await form.send({"Name": "Quiet hour", "How do you meet?": "Text", "Seats": "3"})
+    await stage.world.settle()
+    route = f"/guilds/{stage.guild.id}/members/{stage.maya.user_id}/roles/{quiet['id']}"
+    stage.discord.faults.next("PUT", route, refusal=unknown("Role"))
+    await stage.join(stage.maya, "Quiet hour")
+    await stage.world.settle()
     assert stage.maya.can_see(stage.room("quiet-hour"))
     assert stage.told() == []
 
