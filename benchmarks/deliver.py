@@ -60,7 +60,7 @@ async def _burst(
     now = town.world.clock.now()
     spread = OVER * min(1.0, len(targets) / 10_000)
     due = [now + timedelta(seconds=1) + spread * (number / len(targets)) for number in range(len(targets))]
-    discord.rate_limits = DiscordsLimits()
+    limits = discord.rate_limits = DiscordsLimits()
     await write(settings, rows_for(targets, due, now, key="burst"))
     await bot.ask("watch")
     sendings = Sendings(town.world)
@@ -78,9 +78,9 @@ async def _burst(
     blocked: float = await bot.ask("block")
     left = await _not_done(settings)
     table = Table(f"{len(targets)} deliveries due within {spread.total_seconds():.0f} s", COLUMNS)
-    add_pace(table, sendings.at)
+    add_pace(table, [at for at in limits.at if at <= sendings.at[-1]])  # when it was asked, not when it was there
     table.add("not delivered, delivered twice", f"{left}, {sendings.twice}", "0, 0", aimed(left + sendings.twice, 0))
-    Strain(discord.rate_limits.refused, urgent, blocked, idle, meanwhile).add_to(table)
+    Strain(limits.refused, urgent, blocked, idle, meanwhile).add_to(table)
     table.notes.append(f"{len(set(targets))} channels, {DIRECT:.0%} of them direct.")
     return table
 
