@@ -8,12 +8,15 @@ waits for the end of one that only read.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL as THREAD_ENDS
 
 
 class Cursor:
@@ -78,6 +81,47 @@ class Connection(aiosqlite.Connection):
             self._running = False
             self._tx.put_nowait((None, self._connection.close))  # nobody waits: its loop may be closed by now
 
+    def stop(self) -> None:
+        """Close and end the thread, when what was asked before is done; nobody waits for it."""
+        self._running = False
+        self._tx.put_nowait((None, self._end))
+
+    def _end(self) -> object:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        return THREAD_ENDS
+
+    async def _connect(self) -> Self:
+        if self._connection is None:
+            try:
+                self._connection = await self._in_thread(self._connector)
+            except BaseException:
+                self.stop()
+                raise
+        return self
+
+    async def _execute(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self._running or self._connection is None:
+            raise ValueError("Connection closed")
+        return await self._in_thread(partial(fn, *args, **kwargs))
+
+    async def _in_thread(self, run: Callable[[], Any]) -> Any:
+        """Run something in the thread; if whoever waits was cancelled, and their loop has ended since, tell nobody."""
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+
+        def work() -> None:
+            try:
+                result, problem = run(), None
+            except BaseException as caught:  # noqa: BLE001 - for whoever waits
+                result, problem = None, caught
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_tell, told, result, problem)
+
+        self._tx.put_nowait((None, work))
+        return await told
+
     def cursor(self) -> Any:  # aiosqlite's own has to be waited for
         return Cursor(self)
 
@@ -103,6 +147,15 @@ class Connection(aiosqlite.Connection):
             self._tx.put_nowait((None, self._conn.rollback))
         else:
             await super().rollback()
+
+
+def _tell(told: asyncio.Future[Any], result: Any, problem: BaseException | None) -> None:
+    if told.done():
+        return
+    if problem is None:
+        told.set_result(result)
+    else:
+        told.set_exception(problem)
 
 
 def connect(database: str, *, only_reads: bool = False, **options: Any) -> Connection:

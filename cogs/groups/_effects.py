@@ -31,7 +31,6 @@ FOR_MEMBER = 1
 PERSON_GONE = frozenset({10007, 10009, 10013})
 """Discord's words for a permission or a role for somebody who is not in the server."""
 ROLE_GONE = 10011
-"""A role that was deleted at this very moment is wanted no more, like one that was deleted before."""
 
 
 class GroupEffects:
@@ -83,12 +82,14 @@ class GroupEffects:
         """Give a room or a role; return False for a role that is not below ours."""
         if kind == "role":
             role = server.get_role(target_id)
-            if role is None or role >= server.me.top_role:
+            if role is None:
+                return True  # deleted at this very moment, so wanted no more
+            if role >= server.me.top_role:
                 return False
             try:
                 await self.bot.http.add_role(server.id, user_id, target_id, reason=REASON)
             except discord.NotFound as problem:
-                if problem.code != ROLE_GONE:
+                if problem.code != ROLE_GONE:  # that is the same
                     raise
             return True
         allow, deny = _own_permissions(server, target_id, user_id)
