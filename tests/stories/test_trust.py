@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -224,6 +225,26 @@ async def test_a_role_that_goes_as_it_is_given_keeps_nobody_out(stage: Stage) ->
     await stage.join(stage.maya, "Quiet hour")
     await stage.world.settle()
     assert stage.maya.can_see(stage.room("quiet-hour"))
+    assert stage.told() == []
+
+
+async def test_a_role_that_goes_while_the_room_is_being_opened_keeps_nobody_out(stage: Stage) -> None:
+    quiet = stage.guild.add_role("Quiet")
+    form = await stage.olive.slash("/group new", role=quiet)
+    await form.send({"Name": "Quiet hour", "How do you meet?": "Text", "Seats": "3"})
+    await stage.world.settle()
+    room = stage.room("quiet-hour")
+    held = stage.discord.faults.hold("PUT", PERMISSIONS.format(room["id"], stage.maya.user_id))
+    joining = asyncio.create_task(stage.join(stage.maya, "Quiet hour"))
+    await held.arrived.wait()
+    stage.guild.remove_role(int(quiet["id"]))
+    assert stage.bot is not None
+    (server,) = stage.bot.guilds
+    await stage.world.until(lambda: server.get_role(int(quiet["id"])) is None)
+    held.release()
+    await joining
+    await stage.world.settle()
+    assert stage.maya.can_see(room)
     assert stage.told() == []
 
 
