@@ -204,11 +204,17 @@ async def test_a_room_is_not_recognised_by_what_anybody_can_write(group: Stage) 
     assert own(public, group.ana.user_id) is None
 
 
-async def test_a_role_that_is_gone_keeps_nobody_out(stage: Stage) -> None:
+async def quiet_hour(stage: Stage) -> int:
+    """Create a group whose members get a role; return the role's id."""
     quiet = stage.guild.add_role("Quiet")
     form = await stage.olive.slash("/group new", role=quiet)
     await form.send({"Name": "Quiet hour", "How do you meet?": "Text", "Seats": "3"})
-    stage.guild.remove_role(int(quiet["id"]))
+    return int(quiet["id"])
+
+
+async def test_a_role_that_is_gone_keeps_nobody_out(stage: Stage) -> None:
+    role_id = await quiet_hour(stage)
+    stage.guild.remove_role(role_id)
     await stage.world.settle()
     await stage.join(stage.maya, "Quiet hour")
     assert stage.maya.can_see(stage.room("quiet-hour"))
@@ -216,11 +222,9 @@ async def test_a_role_that_is_gone_keeps_nobody_out(stage: Stage) -> None:
 
 
 async def test_a_role_that_goes_as_it_is_given_keeps_nobody_out(stage: Stage) -> None:
-    quiet = stage.guild.add_role("Quiet")
-    form = await stage.olive.slash("/group new", role=quiet)
-    await form.send({"Name": "Quiet hour", "How do you meet?": "Text", "Seats": "3"})
+    role_id = await quiet_hour(stage)
     await stage.world.settle()
-    route = f"/guilds/{stage.guild.id}/members/{stage.maya.user_id}/roles/{quiet['id']}"
+    route = f"/guilds/{stage.guild.id}/members/{stage.maya.user_id}/roles/{role_id}"
     stage.discord.faults.next("PUT", route, refusal=unknown("Role"))
     await stage.join(stage.maya, "Quiet hour")
     await stage.world.settle()
@@ -229,18 +233,16 @@ async def test_a_role_that_goes_as_it_is_given_keeps_nobody_out(stage: Stage) ->
 
 
 async def test_a_role_that_goes_while_the_room_is_being_opened_keeps_nobody_out(stage: Stage) -> None:
-    quiet = stage.guild.add_role("Quiet")
-    form = await stage.olive.slash("/group new", role=quiet)
-    await form.send({"Name": "Quiet hour", "How do you meet?": "Text", "Seats": "3"})
+    role_id = await quiet_hour(stage)
     await stage.world.settle()
     room = stage.room("quiet-hour")
     held = stage.discord.faults.hold("PUT", PERMISSIONS.format(room["id"], stage.maya.user_id))
     joining = asyncio.create_task(stage.join(stage.maya, "Quiet hour"))
     await held.arrived.wait()
-    stage.guild.remove_role(int(quiet["id"]))
+    stage.guild.remove_role(role_id)
     assert stage.bot is not None
     (server,) = stage.bot.guilds
-    await stage.world.until(lambda: server.get_role(int(quiet["id"])) is None)
+    await stage.world.until(lambda: server.get_role(role_id) is None)
     held.release()
     await joining
     await stage.world.settle()
