@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import groups, setup
+from peerbot.config import Secret, Settings
 from peerbot.groups import Details
 from peerbot.models import Group, Guild
 from peerbot.rights import Actor
@@ -28,6 +29,15 @@ FACILITATOR = 1_200_000_000_000_000_002
 MAYA = 1_200_000_000_000_000_003
 LEO = 1_200_000_000_000_000_004
 AGREED = "1.1"
+
+
+def settings_for(database_url: str) -> Settings:
+    """Return settings with a database and made-up secrets."""
+    return Settings(
+        discord_token=Secret("made.up.token"),
+        data_key=Secret(DATA_KEY),
+        database_url=Secret(database_url),
+    )
 
 
 def actor(user_id: int = MAYA, **changes: Any) -> Actor:

@@ -23,7 +23,7 @@ import hypothesis
 import postgres_server
 import psycopg
 import pytest
-from builders import DATA_KEY, make_guild
+from builders import make_guild, settings_for
 from psycopg import sql
 from sqlalchemy import Engine, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -205,16 +205,8 @@ def _one_at_a_time(lock: Path) -> Generator[None]:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    """Settings with the test's database and made-up secrets."""
+    """What the bot is told in this test."""
     return settings_for(database_url)
-
-
-def settings_for(database_url: str) -> Settings:
-    return Settings(
-        discord_token=Secret("made.up.token"),
-        data_key=Secret(DATA_KEY),
-        database_url=Secret(database_url),
-    )
 
 
 @pytest.fixture

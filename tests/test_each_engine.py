@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import settings_for
 from sqlalchemy import text
 
 from peerbot.config import Settings
@@ -58,8 +59,6 @@ def test_a_killed_process_lets_a_sqlite_file_go(settings: Settings) -> None:
 
 
 async def test_processes_share_a_postgresql_unless_one_needs_it_alone(postgres_url: str, settings: Settings) -> None:
-    from conftest import settings_for
-
     settings = settings_for(postgres_url)
     running, also_running, changing = (ProcessLock(settings) for _ in range(3))
     await running.take(alone=False)

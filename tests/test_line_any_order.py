@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from builders import AGREED, GUILD, actor, details, facilitator, make_group, make_guild
-from conftest import settings_for
+from builders import AGREED, GUILD, actor, details, facilitator, make_group, make_guild, settings_for
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (

@@ -6,15 +6,15 @@ SQLite has one writer, so PostgreSQL alone can fail here.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from builders import AGREED, GUILD, actor, details, facilitator, make_group, make_guild, seat
+from in_turn import begun
 from lines import DAY, NOON, STEPS, TWO_DAYS, run_due, states, wait
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries, departures, facilitators, groups, members, pauses, seats
@@ -26,7 +26,6 @@ from peerbot.types import KEEPS_KEY
 
 HOLDER, FIRST, SECOND, STRANGER = 100, 101, 102, 999
 END = NOON + TWO_DAYS
-BLOCKED = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
 Rule = Callable[[AsyncSession, int], Awaitable[Any]]
 
 
@@ -196,15 +195,6 @@ async def happens(db: Database, group: Group, rule: Rule) -> str:
     except PeerbotError as refusal:
         return type(refusal).__name__
     return "done"
-
-
-async def begun(session: AsyncSession, happening: Coroutine[Any, Any, str]) -> asyncio.Task[str]:
-    """Let something begin on another connection; return it when it is done or has to wait."""
-    task = asyncio.create_task(happening)
-    async with asyncio.timeout(5):
-        while not task.done() and not await session.scalar(BLOCKED):
-            await asyncio.wait({task}, timeout=0.005)
-    return task
 
 
 async def in_turn(db: Database, other: Database, group: Group, both: Both) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from builders import GUILD, facilitator, make_guild
-from conftest import settings_for
+from builders import GUILD, facilitator, make_guild, settings_for
+from in_turn import WAITS_FOR_US
 from sqlalchemy import URL, Connection, Engine, Inspector, delete, inspect, text
 from timetabling import NOW, meetings_of, tuesdays
 
@@ -219,12 +219,11 @@ def test_two_processes_that_start_at_once_both_find_the_newest_shape(bare_url: s
 def test_an_upgrade_waits_until_another_has_ended(url: URL, engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer")
-    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = :key")
     with engine.connect() as other, other.begin():
         other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.MIGRATION_LOCK})
         upgrade = threading.Thread(target=schema.bring_up, args=(url,))
         upgrade.start()
-        while upgrade.is_alive() and not other.scalar(waiting, {"key": schema.MIGRATION_LOCK}):
+        while upgrade.is_alive() and not other.scalar(text(WAITS_FOR_US)):
             upgrade.join(0.02)
         assert upgrade.is_alive(), "it went on while another upgrade was under way"
         assert tables(engine) == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import settings_for
+from builders import settings_for
 from sqlalchemy import text
 
 from peerbot import database

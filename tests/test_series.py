@@ -23,7 +23,8 @@ from builders import (
     owner,
     seat,
 )  # fmt: skip
-from sqlalchemy import delete, select, text, update
+from in_turn import begun
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due
 from timetabling import plan as tuesdays
@@ -334,14 +335,10 @@ async def test_a_press_and_a_step_about_one_meeting_wait_for_each_other_in_one_o
             (claimed, *_rest) = await deliveries.claim_these(session, due, now=NOW, owner="1")
         dispatcher = Dispatcher(db, Clock(), outbox, owner="1")
         other = connect(settings)
-        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
         try:
             async with other.begin(wait=10) as press:
                 await press.scalar(select(Group).where(Group.group_id == meeting.group_id).with_for_update())
-                acknowledging = asyncio.create_task(acknowledge(dispatcher, claimed))
-                async with asyncio.timeout(5):
-                    while not acknowledging.done() and not await press.scalar(waiting):
-                        await asyncio.wait({acknowledging}, timeout=0.01)
+                acknowledging = await begun(press, acknowledge(dispatcher, claimed))
                 await meetings.cancel(press, facilitator(), meeting.meeting_id, now=NOW)
                 await timetables.create(press, facilitator(), tuesdays(meeting.group_id, topic="Two"), now=NOW)
             assert await acknowledging is not None

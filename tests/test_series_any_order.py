@@ -11,8 +11,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from builders import GUILD, PANEL, ROLE, STAFF, facilitator, make_guild, owner
-from conftest import settings_for
+from builders import GUILD, PANEL, ROLE, STAFF, facilitator, make_guild, owner, settings_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import pytest
 from builders import GUILD, actor, facilitator, make_group
-from sqlalchemy import select, text
+from in_turn import begun
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import board, hello, tasks
@@ -51,25 +51,21 @@ async def test_a_delivery_waits_for_the_group_before_it_holds_the_task(
         pytest.skip("one transaction writes at a time")
     async with db.begin() as session:
         group = await make_group(session, now=now)
-        begun = await hello.ask(session, actor(), group.group_id, now=now)
-        task = await session.get_one(Task, begun.task_id)
+        asked = await hello.ask(session, actor(), group.group_id, now=now)
+        task = await session.get_one(Task, asked.task_id)
         task.channel_id, task.message_id, task.thread_id = THREAD, CARD, THREAD
 
     async def deliver() -> None:
         async with db.begin(wait=10) as session:
-            await rule(session, begun.task_id, now)
+            await rule(session, asked.task_id, now)
 
     other = connect(settings)
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
     try:
         async with other.begin(wait=10) as press:
             # What a press does first, before it looks at the task.
             await press.scalar(select(Group).where(Group.group_id == group.group_id).with_for_update())
-            delivering = asyncio.create_task(deliver())
-            async with asyncio.timeout(5):
-                while not delivering.done() and not await press.scalar(waiting):
-                    await asyncio.wait({delivering}, timeout=0.01)
-            await tasks.claim(press, facilitator(), begun.task_id, now=now)
+            delivering = await begun(press, deliver())
+            await tasks.claim(press, facilitator(), asked.task_id, now=now)
         await delivering
     finally:
         await other.close()

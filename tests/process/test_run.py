@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from builders import OTHER_KEY
+from in_turn import WAITS_FOR_US
 
 from peerbot.rehearsal.application import MEMBERS_INTENT, new_token
 from peerbot.rehearsal.faults import Hold
@@ -245,9 +246,9 @@ async def abandoned(action: asyncio.Task[object]) -> None:
 
 
 async def until_somebody_waits(connection: psycopg.AsyncConnection) -> None:
-    """Wait until another session stands in line for an advisory lock."""
+    """Wait until another session waits for what this one holds."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            waiting = await connection.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if await waiting.fetchone():
+            waiting = await connection.execute(WAITS_FOR_US)
+            if await waiting.fetchone() != (0,):
                 return
