@@ -232,9 +232,9 @@ def _way(route: Route, *, text_first: bool = False) -> Text:
     if route.way == "chat":
         return _("Chat: {words}", words=Verbatim(route.words))
     if route.both and text_first:
-        return _("**{text}**, or call **{words}**", words=words, text=verbatim(route.line.text or ""))
+        return _("Text **{words}**, or call **{words}**", words=words)
     if route.both:
-        return _("Call **{words}**, or **{text}**", words=words, text=verbatim(route.line.text or ""))
+        return _("Call **{words}**, or text **{words}**", words=words)
     return _("Call **{words}**", words=words)
 
 

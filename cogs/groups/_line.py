@@ -27,15 +27,24 @@ from peerbot.rights import Actor, guild_of
 from peerbot.text import Text, _
 
 MOST_OTHERS = 3
+TOO_LATE = _("This seat is not free any more. That is fine. You keep your place in line.")
 Agree = Callable[[str], ui.Item[Any]]
 
 
 async def enter(
-    answer: Answer, actor: Actor, group_id: int, *, agree: Agree, agreed: str | None = None, waits: bool = False
+    answer: Answer,
+    actor: Actor,
+    group_id: int,
+    *,
+    agree: Agree,
+    agreed: str | None = None,
+    waits: bool = False,
+    too_late: Text | None = None,
 ) -> None:
     """Give the person a seat and open the room, or a place in line; or show what stands between.
 
-    `agree` makes the button under the agreement from its version.
+    `agree` makes the button under the agreement from its version. `too_late` is said to somebody whose place in line
+    has no seat any more.
     """
     try:
         entered = await _entered(answer.bot, actor, group_id, agreed=agreed, waits=waits)
@@ -44,7 +53,7 @@ async def enter(
     except HelloFirst:
         await show_hello(answer, group_id, agreed)
     except InLine:
-        await show_place(answer, actor, group_id)
+        await show_place(answer, actor, group_id, too_late)
     else:
         match entered:
             case Asked():
@@ -131,7 +140,7 @@ async def _take(answer: Answer, key: str, *, agreed: str | None = None) -> None:
     def agree(version: str) -> ui.Item[Any]:
         return buttons.AgreeToTakeButton(f"{key}/{version}", answer.reader)
 
-    await enter(answer, actor, group_id, agree=agree, agreed=agreed)
+    await enter(answer, actor, group_id, agree=agree, agreed=agreed, too_late=TOO_LATE)
 
 
 @buttons.PassButton.pressed

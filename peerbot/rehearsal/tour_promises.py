@@ -93,7 +93,7 @@ class Promises:
         late = await cast.lee.press(letter, "Take it")
         paper.tell("[bold]Lee[/] presses [bold]Take it[/] after all.")
         paper.show("Lee", late)
-        paper.check("No word of blame, and the place in line is kept.", holds="in line" in late)
+        paper.check("No word of blame, and the place in line is kept.", holds="You keep your place in line." in late)
         await cast.tom.press(self._offers(cast.tom.sees(thread))[0], "Take it")
         await self._happens(lambda: cast.tom.can_see(cast.room("morning-walk")), "Tom to see the room")
         paper.check("Tom is in.", holds=cast.tom.can_see(cast.room("morning-walk")))

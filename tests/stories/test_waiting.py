@@ -141,8 +141,9 @@ async def test_not_now_keeps_the_place_and_the_next_person_has_the_offer(full: S
     assert "You are first in line." in kept
     assert OFFER in await full.sam.slash("/my")
     late = await full.maya.press(old, "Take it")
+    assert "This seat is not free any more. That is fine. You keep your place in line." in late
     assert "You are first in line." in late
-    assert "expired" not in late
+    assert "not free" not in await full.maya.slash("/my")
     await full.sam.press(await full.sam.slash("/my"), "Not now")
     assert "A seat is free right now. You can take it." in await full.maya.slash("/my")
     assert WELCOME in await full.join(full.lee)
