@@ -91,6 +91,10 @@ class GroupEffects:
             except discord.NotFound as problem:
                 if problem.code != ROLE_GONE:  # that is the same
                     raise
+            except discord.Forbidden:
+                if not server.me.guild_permissions.manage_roles:
+                    raise
+                return False  # moved above ours at this very moment
             return True
         allow, deny = _own_permissions(server, target_id, user_id)
         # What a moderator denied this person stays denied.
@@ -104,7 +108,12 @@ class GroupEffects:
                 role = server.get_role(target_id)
                 if role is not None and role >= server.me.top_role:
                     return False
-                await self.bot.http.remove_role(server.id, user_id, target_id, reason=REASON)
+                try:
+                    await self.bot.http.remove_role(server.id, user_id, target_id, reason=REASON)
+                except discord.Forbidden:
+                    if not server.me.guild_permissions.manage_roles:
+                        raise
+                    return False
                 return True
             allow, deny = _own_permissions(server, target_id, user_id)
             if (allow & ~IN_ROOM).value or deny.value:  # somebody else set more; that is theirs

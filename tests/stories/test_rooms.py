@@ -111,6 +111,26 @@ async def test_a_role_that_cannot_be_given_keeps_nobody_out_of_the_room(stage: S
     assert len(stage.told()) == 1
 
 
+async def test_a_role_that_is_moved_up_as_it_is_given_or_taken_is_one_trouble_and_the_room_follows(
+    stage: Stage,
+) -> None:
+    quiet = stage.guild.add_role("Quiet")
+    await (await stage.olive.slash("/group new", role=quiet)).send({"Name": "Quiet hour"})
+    await stage.world.settle()
+    route = f"/guilds/{stage.guild.id}/members/{stage.maya.user_id}/roles/{quiet['id']}"
+    stage.discord.faults.next("PUT", route, refusal=missing_permissions())
+    assert "Open the room" in (await stage.join(stage.maya, "Quiet hour")).labels
+    assert stage.maya.can_see(stage.room("quiet-hour"))
+    (note,) = stage.told()
+    assert "Please move my role above the group's role" in note
+    assert "Done." in await stage.ana.press(note, "Try again")
+    stage.discord.faults.next("DELETE", route, refusal=missing_permissions())
+    sure = await stage.maya.press(await stage.maya.slash("/my"), "Leave")
+    assert "You may still see" not in await stage.maya.press(sure, "Leave")
+    assert not stage.maya.can_see(stage.room("quiet-hour"))
+    assert len(stage.told()) == 1, "one trouble a day"
+
+
 async def test_a_channel_is_nobody_elses_while_somebody_is_still_let_in(stage: Stage) -> None:
     hidden = {"id": str(stage.guild.id), "type": 0, "allow": "0", "deny": str(int(Bit.VIEW_CHANNEL))}
     ours = {"id": str(stage.application.bot_id), "type": 1, "allow": str(int(IN_ROOM)), "deny": "0"}
