@@ -10,7 +10,8 @@ its own, like any other delivery, for as long as it is of use; if it never works
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -42,6 +43,7 @@ ACT = "meetings.act"
 AGAIN = timedelta(seconds=5)
 """How long after that."""
 Act = Callable[[AsyncSession, Scene], Awaitable[None]]
+Do = Callable[[AsyncSession, "Moment", Scene], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,20 @@ MOMENTS: tuple[Moment, ...] = (
 
 
 async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: see to the moments of a meeting that have come, and plan the next look."""
+    """Step: see to the moments of a meeting that have come, and plan the next look.
+
+    All of it is done together; only when something fails, it is taken back and each thing done apart from the others.
+    """
+    try:
+        async with _or_nothing(session):
+            await _see_to(session, delivery, now, _together)
+    except Exception as problem:
+        if is_away(problem):
+            raise  # nothing of this works now
+        await _see_to(session, delivery, now, _apart)
+
+
+async def _see_to(session: AsyncSession, delivery: Delivery, now: datetime, do: Do) -> None:
     group = await session.get(Group, delivery.group_id, with_for_update=KEEPS_KEY)
     meeting = await session.get(Meeting, delivery.subject_id, populate_existing=True)
     if group is None or meeting is None or meeting.state == "over":
@@ -90,14 +105,14 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
         return
     belongs_to = await session.get_one(Series, meeting.series_id)
     scene = Scene(meeting, belongs_to, group, now, now, meeting.turned_at)
-    await _apart(session, CARD, scene)
+    await do(session, CARD, scene)
     if meeting.state == "planned":
         for moment in sorted(MOMENTS, key=lambda each: each.at(meeting)):
             at = moment.at(meeting)
             is_new = moment.standing or scene.since < at
             if is_new and at <= now <= at + moment.of_use:
                 due_at = max(at, delivery.due_at) if moment.standing else at
-                await _apart(session, moment, replace(scene, at=due_at))
+                await do(session, moment, replace(scene, at=due_at))
             if meeting.state != "planned":
                 break  # what was just done has cancelled it
         else:
@@ -105,30 +120,45 @@ async def turn(session: AsyncSession, delivery: Delivery, now: datetime) -> None
             meeting.turned_at = max(meeting.turned_at, now)
     if now >= meeting.ends_at:
         meeting.state = "over" if meeting.state == "planned" else meeting.state
-        await _apart(session, END, scene)
+        await do(session, END, scene)
     await session.flush()
-    await _apart(session, HOSTS, scene)
+    await do(session, HOSTS, scene)
     if now >= meeting.starts_at:
-        await _apart(session, POST, scene)
+        await do(session, POST, scene)
     await _look_again(session, group, meeting, now)
+
+
+@asynccontextmanager
+async def _or_nothing(session: AsyncSession) -> AsyncGenerator[None]:
+    """Take back what is done within, and what is noted for after the commit, if it fails."""
+    noted = {name: len(session.info[name]) for name in ("planned", "claimed")}
+    try:
+        async with session.begin_nested():
+            yield
+            await session.flush()
+    except BaseException:
+        for name, many in noted.items():
+            del session.info[name][many:]
+        raise
+
+
+async def _together(session: AsyncSession, moment: Moment, scene: Scene) -> None:
+    await moment.act(session, scene)
+    await session.flush()
 
 
 async def _apart(session: AsyncSession, moment: Moment, scene: Scene) -> None:
     """Do one thing; if that fails, take back what was done of it, and have it tried again by itself."""
     meeting_id = scene.meeting.meeting_id  # read now: what is taken back leaves its rows unread
-    noted = {name: len(session.info[name]) for name in ("planned", "claimed")}
     try:
-        async with session.begin_nested():
+        async with _or_nothing(session):
             await moment.act(session, scene)
-            await session.flush()
     except Exception as problem:
         if is_away(problem):
-            raise  # nothing of this works now
+            raise
         log.exception("What belongs to meeting %s failed: %s.", meeting_id, moment.name)
     else:
         return
-    for name, many in noted.items():
-        del session.info[name][many:]
     for row in (scene.group, scene.series, scene.meeting):
         await session.refresh(row)
     always = moment in ALWAYS

@@ -284,7 +284,10 @@ async def test_another_name_is_shown_where_meetings_are(db: Database, meeting: M
 
 
 def failing(times: int, *, writes: bool = False) -> Moment:
-    """Return a moment that fails some times before it works, an hour and a half before a meeting."""
+    """Return a moment that fails some times before it works, an hour before a meeting.
+
+    The first failure only has everything done apart, the second is its own.
+    """
     left = [times]
 
     async def act(session: AsyncSession, scene: Scene) -> None:
@@ -307,7 +310,7 @@ def failing(times: int, *, writes: bool = False) -> Moment:
 async def test_what_goes_wrong_stops_nothing_else_and_is_tried_again_by_itself(
     db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch, *, writes: bool
 ) -> None:
-    moments = (failing(1, writes=writes), *agenda.MOMENTS)
+    moments = (failing(2, writes=writes), *agenda.MOMENTS)
     monkeypatch.setattr(agenda, "MOMENTS", moments)
     await pass_time(db, NOW, meeting.starts_at - 2 * HOUR)
     async with db.read() as session:
@@ -352,7 +355,7 @@ async def test_what_never_works_is_given_up_by_itself_and_told(
 async def test_what_went_wrong_is_not_done_for_a_meeting_that_is_off_or_elsewhere_by_then(
     db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agenda, "MOMENTS", (failing(1), *agenda.MOMENTS))
+    monkeypatch.setattr(agenda, "MOMENTS", (failing(2), *agenda.MOMENTS))
     at = meeting.starts_at - HOUR
     await pass_time(db, NOW, at)
     async with db.begin() as session:
