@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -20,7 +21,7 @@ from cogs._letters import LOCKED, Letters
 from peerbot import access, staff
 from peerbot import setup as settings_of
 from peerbot.bot import PeerBot
-from peerbot.dispatcher import Gone, NotNeeded, Outcome, Retry, Sent, TooLate, Uncertain
+from peerbot.dispatcher import Gone, Mistake, NotNeeded, Outcome, Retry, Sent, TooLate, Uncertain
 from peerbot.models import Delivery
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention
 
@@ -47,6 +48,20 @@ CHANNELS_GONE = {
     "groups.closed": _("The room is gone, so there is nothing left to do."),
 }
 """What to do where the channel that is gone was not one of the setup."""
+LETTERS = {
+    "meetings.reminder": _("reminders of meetings"),
+    "meetings.news": _("news of meetings"),
+    "meetings.news_now": _("news of meetings"),
+    "meetings.group_closed": _("news that a group closed"),
+    "meetings.not_found": _("calls for a facilitator"),
+    "meetings.hosts_anew": _("questions about who hosts"),
+    "meetings.debrief": _("questions after a meeting"),
+    "seats.offer": _("offers of a seat"),
+    "seats.closed": _("news that a group closed"),
+    "groups.still_resting": _("questions to people who rest"),
+    "reach.test": _("test messages"),
+}
+"""What letters are called to facilitators; what is kept between the bot and one person has no name."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +203,9 @@ class TryAgainButton(PersistentButton, verb="outbox:again", label=_("Try again")
         """Say what came of it, and if it failed again, why."""
         bot, actor = answer.bot, answer.actor
         async with bot.db.begin() as session:
-            planned = await staff.try_again(session, actor, self.number, now=bot.clock.now())
+            planned = await staff.try_again(
+                session, actor, self.number, letters=bot.outbox.letters, now=bot.clock.now()
+            )
         outcomes = await bot.dispatcher.outcomes(planned)
         if all(isinstance(outcome, TooLate) for outcome in outcomes):  # or there is none
             await answer.reply(_("There is nothing left to do here."))
@@ -198,8 +215,8 @@ class TryAgainButton(PersistentButton, verb="outbox:again", label=_("Try again")
             await answer.reply(_("I'm still trying."))
         else:
             async with bot.db.read() as session:
-                trouble = await staff.trouble(session, actor.guild_id, self.number)
-            why = what_to_do(trouble, is_letter=trouble.kind in bot.outbox.letters) if trouble else TRY_ONCE_MORE
+                trouble = await staff.trouble(session, actor.guild_id, self.number, letters=bot.outbox.letters)
+            why = what_to_do(trouble) if trouble else TRY_ONCE_MORE
             await answer.reply(_("It still does not work. {why}", why=why))
 
 
@@ -211,9 +228,12 @@ def told_staff(answer: Answer, staff_channel_id: int) -> Text:
     return _("I've written in the staff channel what is missing.")
 
 
-def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
+def what_failed(trouble: staff.Trouble) -> Text:
     """Return a sentence about what could not be done; who could not be written to is nobody's to know."""
-    if is_letter:
+    if trouble.is_letter and trouble.problem == Mistake.problem:
+        what = LETTERS.get(trouble.kind, _("messages to members"))
+        return _("I could not send some messages: {what}. Each stands in its member's /my.", what=what)
+    if trouble.is_letter:  # what it was about may say whose way is closed
         return _("I could not write to a member. It stands in their /my.")
     texts = {
         "groups.access": _("I could not change who can see the room of **{group}**.", group=trouble.group_name),
@@ -258,9 +278,9 @@ def what_failed(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
     return texts.get(trouble.kind, _("Something that I promised did not happen."))
 
 
-def what_to_do(trouble: staff.Trouble, *, is_letter: bool = False) -> Text:
+def what_to_do(trouble: staff.Trouble) -> Text:
     """Return a sentence about how to mend it."""
-    if is_letter and trouble.problem in {"forbidden 50013", "forbidden 50001"}:
+    if trouble.is_letter and trouble.problem in {"forbidden 50013", "forbidden 50001"}:
         return _(
             "Please look with /setup, *Check again*, whether I may make and use private threads, "
             "and whether members can see the channel above them."
@@ -307,19 +327,18 @@ def _for_tasks(trouble: staff.Trouble, where: Text | Verbatim) -> Text:
 async def setup(bot: PeerBot) -> None:
     """Give the dispatcher its courier, and tell facilitators of what fails."""
     bot.courier = DiscordCourier(bot)
-    bot.outbox.failed = staff.tell_failure
+    letters = bot.outbox.letters
+    bot.outbox.failed = partial(staff.tell_failure, letters=letters)
 
     async def render_failure(delivery: Delivery) -> Post | None:
         async with bot.db.read() as session:
-            trouble = await staff.trouble(session, delivery.guild_id, delivery.subject_id or 0)
+            trouble = await staff.trouble(session, delivery.guild_id, delivery.subject_id or 0, letters=letters)
             guild = await settings_of.find(session, delivery.guild_id)
         if trouble is None or guild is None:
             return None
         reader = Reader(guild.locale, guild.time_zone)
-        is_letter = trouble.kind in bot.outbox.letters
-        failed, to_do = what_failed(trouble, is_letter=is_letter), what_to_do(trouble, is_letter=is_letter)
-        words = f"{reader.say(failed)} {reader.say(to_do)}"
+        words = f"{reader.say(what_failed(trouble))} {reader.say(what_to_do(trouble))}"
         return Post(words, [TryAgainButton(trouble.delivery_id, reader)])
 
     bot.outbox.message("staff.failed", render_failure)
-    bot.outbox.step("staff.moved", staff.tell_again)
+    bot.outbox.step("staff.moved", partial(staff.tell_again, letters=letters))

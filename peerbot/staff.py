@@ -1,14 +1,16 @@
 """What facilitators are told in the staff channel: what could not be done, what is missing, what looks odd.
 
 Each trouble is told once a day at most. A trouble in telling is only logged, so that no message is about itself.
+Where a letter was to go is its member's own: those of one kind that fail for one reason are one trouble of the server.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, case, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import deliveries
@@ -33,16 +35,19 @@ class Trouble:
     problem: str
     channel_id: int | None
     group_name: str
+    is_letter: bool = False
 
 
-async def tell_failure(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: tell facilitators of a delivery that cannot be carried out, once a day for each trouble.
+async def tell_failure(
+    session: AsyncSession, delivery: Delivery, now: datetime, *, letters: Collection[str] = ()
+) -> None:
+    """Tell facilitators of a delivery that cannot be carried out, once a day for each trouble.
 
-    Ten people who cannot be let into one room for one reason are one trouble.
+    Ten people who cannot be let into one room for one reason are one trouble. `letters` are the kinds of letters.
     """
     if delivery.kind in TELLS or await _is_told_of_channel(session, delivery):
         return
-    where = delivery.group_id or delivery.channel_id or 0
+    where = "letters" if delivery.kind in letters else delivery.group_id or delivery.channel_id or 0
     key = f"{delivery.kind}:{where}:{delivery.problem}:{now.date().isoformat()}"
     await _tell(session, "staff.failed", key, delivery.guild_id, now, subject_id=delivery.delivery_id)
 
@@ -96,14 +101,17 @@ async def tell_rooms_missing(session: AsyncSession, guild_id: int, *, now: datet
         await _tell(session, "staff.room_gone", key, guild_id, now, group_id=group_id)
 
 
-async def tell_again(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
-    """Step: tell facilitators, in the staff channel that was just chosen, of everything that is still not mended."""
+async def tell_again(
+    session: AsyncSession, delivery: Delivery, now: datetime, *, letters: Collection[str] = ()
+) -> None:
+    """Tell facilitators, in the staff channel that was just chosen, of everything that is still not mended."""
     moment = int(now.timestamp())
+    place = case((Delivery.kind.in_(letters), None), else_=func.coalesce(Delivery.group_id, Delivery.channel_id))
     failed = (
         select(func.max(Delivery.delivery_id))
         .where(Delivery.guild_id == delivery.guild_id, Delivery.kind.not_in(TELLS))
         .where(Delivery.state == literal_column(str(deliveries.DEAD)))
-        .group_by(Delivery.kind, func.coalesce(Delivery.group_id, Delivery.channel_id))
+        .group_by(Delivery.kind, place)
     )
     for failed_id in (await session.scalars(failed)).all():
         key = f"again:{failed_id}:{moment}"
@@ -119,14 +127,20 @@ async def tell_strangers(session: AsyncSession, guild_id: int, group_id: int, *,
     await _tell(session, "staff.strangers", key, guild_id, now, group_id=group_id)
 
 
-async def trouble(session: AsyncSession, guild_id: int, delivery_id: int) -> Trouble | None:
+async def trouble(
+    session: AsyncSession, guild_id: int, delivery_id: int, *, letters: Collection[str] = ()
+) -> Trouble | None:
     """Return the trouble of which a failed delivery is an example; None when all of it has been mended since."""
     example = await session.get(Delivery, delivery_id)
     if example is None or example.guild_id != guild_id:
         return None
-    failed = await session.scalar(select(Delivery).where(*_like(example)).order_by(Delivery.ended_at.desc()).limit(1))
+    like = _like(example, letters)
+    itself = case((Delivery.delivery_id == delivery_id, 0), else_=1)
+    failed = await session.scalar(select(Delivery).where(*like).order_by(itself, Delivery.ended_at.desc()).limit(1))
     if failed is None:
         return None
+    if failed.kind in letters:
+        return Trouble(delivery_id, failed.kind, failed.problem or "", None, "", is_letter=True)
     group = await session.get(Group, failed.group_id) if failed.group_id else None
     channel_id = failed.channel_id or (group.room_id if group else None)
     if channel_id is None and failed.kind == "groups.access":
@@ -136,7 +150,9 @@ async def trouble(session: AsyncSession, guild_id: int, delivery_id: int) -> Tro
     return Trouble(delivery_id, failed.kind, failed.problem or "", channel_id, group.name if group else "")
 
 
-async def try_again(session: AsyncSession, actor: Actor, delivery_id: int, *, now: datetime) -> list[int]:
+async def try_again(
+    session: AsyncSession, actor: Actor, delivery_id: int, *, letters: Collection[str] = (), now: datetime
+) -> list[int]:
     """Run everything again that failed like a delivery of the actor's server; return the deliveries, none if none.
 
     Raises NotAllowed unless the actor facilitates.
@@ -147,7 +163,7 @@ async def try_again(session: AsyncSession, actor: Actor, delivery_id: int, *, no
         return []
     again = (
         update(Delivery)
-        .where(*_like(example))
+        .where(*_like(example, letters))
         .values(state=deliveries.PENDING, next_at=now, attempts=1, ended_at=None)  # it may have been sent before
         .returning(Delivery.delivery_id)
         .execution_options(synchronize_session=False)
@@ -171,14 +187,17 @@ def _room_is_failing() -> ColumnElement[bool]:
     return select(Delivery.delivery_id).where(*which).exists()
 
 
-def _like(example: Delivery) -> tuple[ColumnElement[bool], ...]:
-    where = Delivery.group_id == example.group_id if example.group_id else Delivery.channel_id == example.channel_id
-    return (
+def _like(example: Delivery, letters: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    like = (
         Delivery.guild_id == example.guild_id,
         Delivery.kind == example.kind,
         Delivery.state == literal_column(str(deliveries.DEAD)),
-        where,
     )
+    if example.kind in letters:
+        return like
+    if example.group_id:
+        return (*like, Delivery.group_id == example.group_id)
+    return (*like, Delivery.channel_id == example.channel_id)
 
 
 async def _tell(

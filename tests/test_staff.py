@@ -18,7 +18,7 @@ from builders import (
 )
 from sqlalchemy import select, update
 
-from peerbot import deliveries, pacing, rooms, staff
+from peerbot import deliveries, members, pacing, rooms, staff
 from peerbot.database import Database
 from peerbot.errors import NotAllowed, NotValid
 from peerbot.models import Delivery, Group, Guild
@@ -85,6 +85,51 @@ async def test_what_may_have_been_sent_before_it_failed_is_searched_for_though_i
         assert len(await pacing.share_out(session, again, [], ["groups.welcome"], now=now)) == pacing.PLACES
         firsts = await session.scalars(select(Delivery.first_send_at).where(Delivery.delivery_id.in_(rows)))
         assert set(firsts) == {now}, "else it would be sent without a look at the channel"
+
+
+@pytest.mark.both_databases
+async def test_letters_of_one_kind_that_fail_for_one_reason_are_one_trouble_and_mended_together(
+    db: Database, group: Group, now: datetime
+) -> None:
+    letters = ("seats.offer", "meetings.reminder")
+    async with db.begin() as session:
+        another = await make_group(session, now=now, name="Friday", room_id=ROOM + 1)
+        row_ids: list[int] = []
+        for number, user_id in enumerate((1, 2, 3)):
+            member = await members.of(session, GUILD, user_id, now=now)
+            row_id = await deliveries.plan(
+                session, "seats.offer", f"o{number}", guild_id=GUILD, now=now, member_id=member.member_id,
+                channel_id=7000 + number, group_id=(None, group.group_id, another.group_id)[number],
+            )  # fmt: skip
+            row = await session.get_one(Delivery, row_id)
+            row.state, row.problem, row.ended_at = deliveries.DEAD, "error", now
+            await session.flush()
+            await staff.tell_failure(session, row, now, letters=letters)
+            row_ids.append(row_id)
+    (note,) = await told(db, "staff.failed")
+    assert note.subject_id == row_ids[0]
+    async with db.begin() as session:
+        trouble = await staff.trouble(session, GUILD, row_ids[0], letters=letters)
+        assert trouble == staff.Trouble(row_ids[0], "seats.offer", "error", None, "", is_letter=True), (
+            "no channel, no group"
+        )
+        await staff.tell_again(session, note, now, letters=letters)
+    assert len(await told(db, "staff.failed")) == 2, "once more in the new staff channel"
+    async with db.begin() as session:
+        again = await staff.try_again(session, facilitator(), row_ids[0], letters=letters, now=now)
+        assert sorted(again) == row_ids
+
+
+async def test_each_note_gives_its_own_reason_though_something_else_failed_since(
+    db: Database, group: Group, now: datetime
+) -> None:
+    first = await failed(db, group, now)
+    later = await failed(db, group, now + timedelta(minutes=1), key="later")
+    async with db.begin() as session:
+        (await session.get_one(Delivery, later)).problem = "error"
+    async with db.read() as session:
+        found = [await staff.trouble(session, GUILD, each) for each in (first, later)]
+    assert [each.problem for each in found if each] == ["forbidden 50013", "error"]
 
 
 async def test_a_failure_to_tell_a_failure_is_not_told(db: Database, group: Group, now: datetime) -> None:

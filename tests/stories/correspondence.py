@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,8 +27,8 @@ WORDS = "Here is news for you"
 NEW_YORK = "America/New_York"
 
 
-def register(bot: PeerBot) -> None:
-    """Let a bot know the kind of letter."""
+def words(bot: PeerBot) -> Callable[[Delivery], Awaitable[Post]]:
+    """Return what writes the words of a letter."""
 
     async def render(delivery: Delivery) -> Post:
         async with bot.db.read(wait=BACKGROUND) as session:
@@ -35,7 +36,12 @@ def register(bot: PeerBot) -> None:
         number = delivery.dedupe_key.rsplit(":", 1)[-1]
         return Post(reader.say(_("Here is news for you, {number}.", number=number)), [help_now_button("", reader)])
 
-    bot.outbox.letter(KIND, render)
+    return render
+
+
+def register(bot: PeerBot) -> None:
+    """Let a bot know the kind of letter."""
+    bot.outbox.letter(KIND, words(bot))
 
 
 async def write(stage: Stage, person: Person, *keys: str, **changes: Any) -> int:

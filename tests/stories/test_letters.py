@@ -6,18 +6,25 @@ from datetime import timedelta
 
 import pytest
 
-from peerbot import deliveries
+from cogs import _outbox
+from cogs._outbox import Post
+from peerbot import deliveries, dispatcher
+from peerbot.models import Delivery
 from peerbot.rehearsal.permissions import Bit
 from peerbot.rehearsal.refusals import Refusal
+from peerbot.text import _
 from tests.stories.conftest import NEEDED
 from tests.stories.correspondence import (
+    KIND,
     by_dm,
     choose,
     in_threads,
     noon,
+    register,
     row,
     threads_of,
     until,
+    words,
     write,
 )
 from tests.stories.stage import Stage
@@ -170,7 +177,7 @@ async def test_a_letter_that_would_come_too_late_by_direct_message_goes_into_the
     end = {"not_after": noon.clock.now() + not_after} if not_after else {}
     await write(noon, noon.maya, "1", **end)
     assert in_threads(noon, noon.maya) == []
-    for _ in range(1 if not_after else 4):
+    for _turn in range(1 if not_after else 4):
         await noon.later(minutes=5, seconds=1)
     assert len(in_threads(noon, noon.maya)) == 1
     await says_once(noon, LATE)
@@ -276,6 +283,33 @@ async def test_when_no_way_is_left_facilitators_read_what_to_do_and_can_try_agai
     assert "Done." in await noon.ana.press(note, "Try again")
     assert len(in_threads(noon, noon.maya)) == 1
     assert len(in_threads(noon, noon.sam)) == 1
+
+
+async def test_letters_that_our_own_mistake_kept_back_are_one_note_that_names_their_kind_and_nobody(
+    noon: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def render(_delivery: Delivery) -> Post:
+        raise RuntimeError("a mistake in words")
+
+    monkeypatch.setattr(dispatcher, "ATTEMPTS", 1)
+    monkeypatch.setitem(_outbox.LETTERS, KIND, _("stories"))
+    assert noon.bot is not None
+    assert _outbox.LETTERS.keys() - {KIND} <= noon.bot.outbox.letters.keys()
+    await choose(noon.sam, "In a private thread")
+    noon.prepares.append(register)
+    noon.bot.outbox.letter(KIND, render)
+    noon.expected_errors += ["Delivery "] * 3
+    for person in (noon.maya, noon.sam, noon.lee):
+        await write(noon, person, person.name)
+    (note,) = noon.told()
+    assert "I could not send some messages: stories. Each stands in its member's /my." in note
+    assert "This looks like a mistake of mine." in note
+    assert "<#" not in note.text, "whose channel it was is nobody's to know"
+    for person in (noon.maya, noon.sam, noon.lee):
+        assert UNREACHED in await person.slash("/my")
+    noon.bot.outbox.messages[KIND] = words(noon.bot)
+    assert "Done." in await noon.ana.press(note, "Try again")
+    assert (len(by_dm(noon.maya)), len(in_threads(noon, noon.sam)), len(by_dm(noon.lee))) == (1, 1, 1)
 
 
 async def test_private_threads_stand_where_the_owner_chose(noon: Stage) -> None:
