@@ -7,6 +7,7 @@ for in the server first: a seat is for somebody who is here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from discord import ui
@@ -21,13 +22,16 @@ from cogs.groups._hello import show_hello
 from peerbot import access, departures, directory, joining, seats
 from peerbot.bot import PeerBot
 from peerbot.dispatcher import Gone, Sent
-from peerbot.errors import GroupFull, HelloFirst, InLine
+from peerbot.errors import GroupFull, HelloFirst, InLine, PeerbotError
 from peerbot.joining import Asked, CameBack, Joined, Waits
 from peerbot.rights import Actor, guild_of
 from peerbot.text import Text, _
 
 MOST_OTHERS = 3
 TOO_LATE = _("This seat is not free any more. That is fine. You keep your place in line.")
+COMES_BACK = 2
+"""How often somebody who presses is taken to be back: what Discord told of an earlier leave may be seen to in between,
+and whoever is noted as away even after that has left."""
 Agree = Callable[[str], ui.Item[Any]]
 
 
@@ -65,13 +69,17 @@ async def enter(
 
 
 async def _entered(bot: PeerBot, actor: Actor, group_id: int, **asked: Any) -> Joined | Waits | Asked:
-    while True:
-        try:
+    for _time in range(COMES_BACK):
+        with suppress(CameBack):
             async with bot.db.begin() as session:
                 return await joining.enter(session, actor, group_id, now=bot.clock.now(), **asked)
-        except CameBack:
-            async with bot.db.begin() as session:
-                await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
+        async with bot.db.begin() as session:
+            await departures.come_back(session, actor.guild_id, actor.user_id, now=bot.clock.now())
+    try:
+        async with bot.db.begin() as session:
+            return await joining.enter(session, actor, group_id, now=bot.clock.now(), **asked)
+    except CameBack:
+        raise PeerbotError(_("You are not in that server right now. Come back to it, and press again.")) from None
 
 
 async def _welcome(answer: Answer, joined: Joined) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot import departures, members
 from peerbot.rehearsal.people import Person
@@ -167,6 +168,32 @@ async def test_who_came_back_unseen_and_joins_another_group_has_both(joined: Sta
     assert "Tuesday meeting" in mine
     assert joined.maya.can_see(joined.room())
     assert joined.maya.can_see(joined.room("owls"))
+
+
+@pytest.mark.parametrize(("leaves", "is_in"), [(1, True), (5, False)], ids=["once more", "each time"])
+async def test_who_is_noted_as_gone_again_while_they_join_gets_the_seat_or_a_sentence(
+    joined: Stage, monkeypatch: pytest.MonkeyPatch, leaves: int, *, is_in: bool
+) -> None:
+    await joined.new_group("Owls")
+    assert joined.db is not None
+    back, left = departures.come_back, 0
+
+    async def come_back(session: AsyncSession, guild_id: int, user_id: int, *, now: datetime) -> None:
+        nonlocal left
+        await back(session, guild_id, user_id, now=now)
+        left += 1
+        if left <= leaves:
+            await departures.leave(session, guild_id, user_id, now=now)
+
+    async with joined.db.begin() as session:  # as if nobody had been there to see them come back
+        await departures.leave(session, joined.guild.id, joined.maya.user_id, now=joined.clock.now())
+    card = await joined.maya.press(await joined.maya.slash("/groups"), "Owls")
+    monkeypatch.setattr(departures, "come_back", come_back)
+    seen = await joined.maya.press(card, "Join")  # she has agreed before
+    assert (WELCOME if is_in else "You are not in that server right now.") in seen
+    assert left == 2, "and no more often than that"
+    await joined.world.settle()
+    assert joined.maya.can_see(joined.room("owls")) is is_in
 
 
 async def test_who_left_and_returned_while_peerbot_was_away_gets_the_role_again(stage: Stage) -> None:
