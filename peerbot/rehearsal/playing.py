@@ -24,9 +24,9 @@ READY_WITHIN = 30.0
 PATIENCE = 20.0
 """Real seconds for what the bot does by itself."""
 HERE = ZoneInfo("America/New_York")
-BEFORE_CLOCKS_CHANGE = timedelta(days=19)
-"""How long before clocks change where the server is, at noon, the tour begins: on a Tuesday. Six days later it comes to
-its part about meetings, which begins on the day before one."""
+BEFORE_CLOCKS_CHANGE = timedelta(weeks=4, days=19)
+"""How long before clocks change where the server is, at noon, the tour begins: on a Tuesday. Six days later somebody
+rests for four weeks, and then comes its part about meetings, which begins on the day before one."""
 REDRAWN_AFTER = timedelta(seconds=6)
 """A public card is drawn again at most once in five seconds."""
 

@@ -1,7 +1,8 @@
-"""The part of the tour about promises: the line, offers, hellos, closed direct messages, kills and outages."""
+"""The part of the tour about promises: the line, offers, hellos, closed direct messages, kills, outages and rests."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +27,15 @@ class Promises:
 
     async def play(self) -> None:
         """Play all steps."""
-        for step in (self.line, self.night, self.no_answer, self.hello, self.killed_in_between, self.two_days):
+        for step in (
+            self.line,
+            self.night,
+            self.no_answer,
+            self.hello,
+            self.killed_in_between,
+            self.two_days,
+            self.four_weeks,
+        ):
             await step()
 
     async def line(self) -> None:
@@ -169,6 +178,27 @@ class Promises:
         welcome = await cast.lee.press(letters[-1], "Take it")
         paper.check("The seat is still hers to take: nobody was told before.", holds="You're in" in welcome)
 
+    async def four_weeks(self) -> None:
+        """Whoever rests for four weeks is asked once; no meetings are planned yet that would pass meanwhile."""
+        cast, paper = self.cast, self.paper
+        paper.chapter("Tom has rested for four weeks")
+        (thread,) = self._threads(cast.tom)
+        paused = await cast.tom.press(await cast.tom.slash("/my"), "Pause")
+        cast.discord.world.clock.move(timedelta(weeks=4))
+        await self._happens(lambda: self._asked(cast.tom, thread), "the letter to Tom")
+        paper.tell("[bold]Tom[/] pressed [bold]Pause[/], and four weeks have passed. In his private thread:")
+        await cast.discord.world.settle(PATIENCE)
+        (letter, *more) = self._asked(cast.tom, thread)
+        paper.show("Tom", letter)
+        paper.check("He is asked once, and need not answer.", holds=not more and "You need not answer" in letter)
+        resting_on = await cast.tom.press(letter, "Keep resting")
+        until = re.search(r"<t:\d+:D>", letter.text)
+        is_kept = "resting" in paused and until is not None and until[0] in resting_on
+        paper.check("If he rests on, his seat is kept until the same day.", holds=is_kept)
+        back = await cast.tom.press(letter, "I'm back")
+        paper.show("Tom", back)
+        paper.check("One tap, and he is back.", holds="You are back in Tuesday meeting" in back)
+
     # how people do things
 
     async def _card(self, person: Person, name: str) -> Shown:
@@ -215,6 +245,9 @@ class Promises:
     def _tasks(self, person: Person) -> list[Seen]:
         threads = [each for each in person.channels() if each["name"] == "Tasks"]
         return [seen for each in threads for seen in person.sees(each) if "I've got this" in seen.labels]
+
+    def _asked(self, person: Person, thread: Wire) -> list[Seen]:
+        return [seen for seen in person.sees(thread) if "Keep resting" in seen.labels]
 
     def _greetings(self, room: Wire) -> int:
         return sum("Someone new is here" in seen for seen in self.cast.ana.sees(room))
