@@ -2,18 +2,20 @@
 
 Discord takes some 110 questions a minute on one connection (events/gateway.mdx, "Rate Limiting"), and hundreds of
 meetings may be due at one minute. Invariant: a server has at most one question under way; ids that come meanwhile are
-asked together in the next. An answer is remembered for less than a minute, and no longer when Discord says that the
-person has changed. All of it is in memory only.
+asked together in the next, as urgently as whoever is in most of a hurry. An answer is remembered for less than a
+minute, and no longer when Discord says that the person has changed. All of it is in memory only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from peerbot import budget
 from peerbot.clock import Clock
 
 Person = TypeVar("Person")
@@ -24,6 +26,8 @@ REMEMBERED = timedelta(seconds=45)
 """How long an answer is used again. What is due at one minute is written within it, so that one answer serves all of
 that; the looks at one meeting are minutes apart, so that each of them sees what the one before did not, even if Discord
 has not said that somebody changed."""
+LEAST = 99
+"""Less urgent than anything."""
 MOST_REMEMBERED = 2000
 """People who are remembered, all servers together; each takes about a kilobyte."""
 
@@ -36,6 +40,7 @@ class _Question(Generic[Person]):
     user_ids: set[int] = field(default_factory=set[int])
     changed: set[int] = field(default_factory=set[int])
     is_open: bool = True
+    urgency: int = LEAST
     waiting: int = 0
     answer: asyncio.Task[dict[int, Person | None]] = field(init=False)
 
@@ -103,6 +108,7 @@ class Roll(Generic[Person]):
         for question in server.questions:
             is_of_use = question.is_open or not (afresh or question.answer.done() or user_id in question.changed)
             if is_of_use and user_id in question.user_ids:
+                question.urgency = min(question.urgency, budget.urgency.get())
                 return question
         last = server.questions[-1] if server.questions else None
         if last is None or not last.is_open or len(last.user_ids) >= AT_ONCE:
@@ -111,11 +117,14 @@ class Roll(Generic[Person]):
             last.answer.add_done_callback(lambda _task, asked=last: self._is_over(asked))
             server.questions.append(last)
         last.user_ids.add(user_id)
+        last.urgency = min(last.urgency, budget.urgency.get())
         return last
 
     async def _put(self, server: _Server[Person], question: _Question[Person]) -> dict[int, Person | None]:
         async with server.turn:
             question.is_open = False
+            budget.urgency.set(question.urgency)
+            budget.not_after.set(math.inf)  # who asked first may be too late, and others are not
             asked_at = self._clock.now()
             there = await self._ask(question.guild_id, sorted(question.user_ids))
         found = {user_id: there.get(user_id) for user_id in question.user_ids}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
-from peerbot import roll
+from peerbot import budget, roll
 from peerbot.clock import Clock
 from peerbot.roll import Roll
 
@@ -85,6 +86,25 @@ async def test_what_comes_while_a_question_is_under_way_is_asked_together_in_the
     assert [await got(other) for other in others] == [["4 of 1"], ["6 of 1", "4 of 1"], ["2 of 1", "8 of 1"]]
     assert await got(elsewhere) == ["4 of 2"]
     assert asking.discord.asked[2:] == [(HERE, [4, 6, 8])]
+
+
+async def test_a_question_is_as_urgent_as_the_most_urgent_who_waits_and_too_late_for_nobody(asking: Asking) -> None:
+    given: list[tuple[int, float]] = []
+
+    async def ask(_guild_id: int, _user_ids: list[int]) -> dict[int, str]:
+        given.append((budget.urgency.get(), budget.not_after.get()))
+        return await asking.discord.ask(_guild_id, _user_ids)
+
+    together = replace(asking, roll=Roll(asking.clock, ask))
+    budget.not_after.set(1.0)
+    waiting: list[asyncio.Task[list[str]]] = []
+    for urgency, user_id in ((4, 2), (6, 4), (2, 6), (6, 8), (1, 4)):
+        budget.urgency.set(urgency)
+        waiting.append(await together.ask(user_id))
+    asking.discord.answer(2)
+    await asyncio.gather(*waiting)
+    assert given == [(4, math.inf), (1, math.inf)]
+    assert asking.discord.asked == [(HERE, [2]), (HERE, [4, 6, 8])]
 
 
 async def test_more_than_a_hundred_are_asked_in_several_questions(asking: Asking) -> None:

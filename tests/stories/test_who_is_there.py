@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from cogs import _threads as threads
 from peerbot import facilitators, hosting
+from peerbot.bot import FEW
 from peerbot.models import Group
 from peerbot.rehearsal.ground import Happening
 from peerbot.rehearsal.people import Person
+from peerbot.rehearsal.refusals import Refusal
 from peerbot.rehearsal.seen import Seen
 from peerbot.rights import Actor
 from tests.stories.hellos import board, said
@@ -94,3 +98,31 @@ async def test_meetings_of_one_minute_ask_once_and_who_lost_the_role_since_is_no
         await threads.present(stage.bot, stage.bot.guilds[0], people)
     assert made == [100, 51], "nothing is known of what was before a new session"
     stage.expected_mentions = [*["Ana"] * GROUPS, "Kit"]
+
+
+async def test_when_the_gateway_takes_no_more_questions_a_few_people_are_asked_about_without_it(stage: Stage) -> None:
+    assert stage.bot is not None
+    server = stage.bot.guilds[0]
+    shard = stage.bot.get_shard(0)
+    assert shard is not None
+    stage.sam.leaves()
+    await stage.world.settle()
+    while not shard.is_ws_ratelimited():
+        await shard._parent.ws._rate_limiter.block()
+    people = [stage.joe.user_id, stage.sam.user_id, 1]
+    with questions(stage) as made, stage.requests() as requests:
+        there = await threads.present(stage.bot, server, people, afresh=True)
+        role_id = int(stage.facilitators["id"])
+        assert await threads.holders(stage.bot, server, role_id, people) == {stage.joe.user_id}, "what is known is"
+    assert {member.id for member in there} == {stage.joe.user_id}
+    assert made == [], "none of them went through the gateway"
+    assert sorted(requests) == sorted(f"GET /guilds/{server.id}/members/{user_id}" for user_id in people)
+    for refusal in (Refusal(403, 50001, "Missing Access"), Refusal(404, 10004, "Unknown Guild")):
+        stage.discord.faults.next("GET", "/guilds/{}/members/{}", refusal=refusal)
+        with pytest.raises(TimeoutError, match="does not say"):  # and nobody is taken to be gone
+            await threads.present(stage.bot, server, [stage.joe.user_id], afresh=True)
+    many = asyncio.create_task(threads.present(stage.bot, server, range(2, 2 + FEW + 1), afresh=True))
+    await stage.world.settle()
+    assert not many.done(), "so many would take the send budget from all else"
+    many.cancel()
+    await asyncio.wait([many])
