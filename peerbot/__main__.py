@@ -41,6 +41,8 @@ log = logging.getLogger("peerbot")
 
 REFUSED = 2
 """The exit code when something about the set-up must be changed first."""
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code of what Ctrl+C ended, as shells have it."""
 CONNECT_AGAIN = 5.0
 """Seconds between tries to reach Discord."""
 NOT_READY_AFTER = 30.0
@@ -56,10 +58,13 @@ Opened = TypeVar("Opened")
 
 
 def main() -> None:
-    """Run the command line; a refused start is one line and exit code 2."""
+    """Run the command line; a refused start is one line and exit code 2, and Ctrl+C is no mistake of anybody's."""
     set_up_logging("WARNING")
     try:
         command_line()
+    except KeyboardInterrupt:  # a hundred lines of Python's otherwise
+        sys.stderr.write("Stopped.\n")
+        sys.exit(INTERRUPTED)
     except StartRefused as refusal:
         sys.stderr.write(f"{refusal}\n")
         sys.exit(REFUSED)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from builders import DATA_KEY, GUILD, MAYA, OTHER_KEY, make_guild
 
+from peerbot import __main__ as command_line
 from peerbot import members
 from peerbot.clock import Clock
 from peerbot.config import Secret, Settings, decode_key
@@ -223,3 +224,17 @@ def test_a_mistake_of_its_own_ends_it_with_a_traceback_that_names_nobody() -> No
     assert ended.returncode == 1
     assert "RuntimeError: nobody is (id)" in ended.stderr
     assert str(MAYA) not in ended.stderr
+
+
+def test_whoever_presses_ctrl_c_reads_one_word_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "set_up_logging", lambda _level: None)
+    monkeypatch.setattr(command_line, "command_line", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Stopped.\n"
