@@ -47,6 +47,12 @@ class Secret:
         return self._text
 
 
+def _token(value: str) -> Secret:
+    if any(ord(each) < ord(" ") for each in value.strip()):
+        raise ValueError("the bot's token, in one line")  # it could stand in no header
+    return Secret(value)
+
+
 def _key(value: str) -> Secret:
     decode_key(Secret(value))
     return Secret(value)
@@ -107,7 +113,7 @@ def _by(read: Callable[[str], object]) -> dict[str, Callable[[str], object]]:
 class Settings:
     """What the owner decides outside Discord. Every field is described in `.env.example`."""
 
-    discord_token: Secret = field(metadata=_by(Secret))
+    discord_token: Secret = field(metadata=_by(_token))
     data_key: Secret = field(metadata=_by(_key))
     new_data_key: Secret | None = field(default=None, metadata=_by(_key))
     database_url: Secret = field(default=Secret("sqlite:///peerbot.db"), metadata=_by(_database))

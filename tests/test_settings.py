@@ -30,6 +30,7 @@ def good_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 WRONG = [
     ("PEERBOT_DISCORD_TOKEN", "", "is not set"),
+    ("PEERBOT_DISCORD_TOKEN", f"{TOKEN}\n{DATA_KEY}", "in one line"),
     ("PEERBOT_DATA_KEY", "", "peerbot new-key"),
     ("PEERBOT_DATA_KEY", "c2hvcnQ=", "peerbot new-key"),
     ("PEERBOT_DATA_KEY", "kéy", "peerbot new-key"),
