@@ -53,9 +53,11 @@ def thread_card(thread_id: int | None, guild: Guild, reader: Reader, *, failed: 
     else:
         lines = [reader.say(_("## Your private thread is on the way"))]
         lines += [reader.say(_("It shows up in your channel list. A facilitator writes to you there."))]
-    lines += [
-        reader.say(_("Then you join. Find this again, or take it back: /my") if is_hello else _("Find it again: /my"))
-    ]
+    again = _("Find it again: /my")
+    if is_hello:
+        back = _("Find this again, or take it back: /my")
+        again = back if failed else _("Then you join. Find this again, or take it back: /my")
+    lines += [reader.say(again)]
     link = (
         [room_link(guild.guild_id, thread_id, reader, label=_("Open the thread"))]
         if thread_id is not None and not failed

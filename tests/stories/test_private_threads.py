@@ -285,6 +285,8 @@ async def test_a_thread_that_cannot_be_opened_again_is_not_said_to_be_open(hello
     seen = await hello.join(hello.maya)
     assert "I can't open a thread right now" in seen
     assert "It is open" not in seen
+    assert "Then you join" not in seen, "nothing was said that comes before"
+    assert "Find this again, or take it back: /my" in seen
     assert "Open the thread" not in seen.labels
 
 
