@@ -96,7 +96,7 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
 
     An offer of which nobody was told, because nothing could be sent, is made longer instead. One whose letter can't
     arrive at all, or is not wanted, goes on and is not counted, nor is one that a meeting made short; one that it left
-    hardly any time is made once more when it has begun.
+    hardly any time is made once more when it has begun, and not again after that.
     """
     group = await _open_group(session, delivery)
     membership = await session.get(Membership, delivery.subject_id, populate_existing=True)
@@ -116,7 +116,8 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
         return
     told_at = letter.ended_at if letter is not None else None
     was_told = letter is None or letter.state == deliveries.DONE
-    if told_at is not None and membership.offered_until - told_at < HARDLY:
+    is_hardly_any = told_at is not None and membership.offered_until - told_at < HARDLY
+    if letter is not None and is_hardly_any and not await _is_once_more(session, group, membership, letter):
         await _once_more(session, group, membership, membership.offered_until + BEFORE_MEETING, now)
     elif was_told and (told_at is None or _is_whole(membership.offered_until, told_at)):
         membership.unanswered += 1
@@ -125,6 +126,13 @@ async def expire(session: AsyncSession, delivery: Delivery, now: datetime) -> No
         await session.delete(membership)
     await session.flush()
     await offer_free(session, group, now=now)
+
+
+async def _is_once_more(session: AsyncSession, group: Group, membership: Membership, letter: Delivery) -> bool:
+    """Return whether an offer is itself the one that was made once more: meetings may be hours apart."""
+    before = f"{group.guild_id}:seats.again:{membership.membership_id}:{membership.offer_no - 1}"
+    due_at = await session.scalar(select(Delivery.due_at).where(Delivery.dedupe_key == before))
+    return due_at is not None and due_at <= letter.created_at
 
 
 async def _once_more(session: AsyncSession, group: Group, membership: Membership, at: datetime, now: datetime) -> None:

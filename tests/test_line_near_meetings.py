@@ -143,6 +143,18 @@ async def test_who_had_hardly_time_to_answer_is_asked_once_more_when_the_meeting
     assert len(await planned(db, "seats.offer")) == asked, "and then no more"
 
 
+async def test_whose_group_meets_twice_a_day_is_not_asked_anew_at_each_meeting(db: Database, group: Group) -> None:
+    for other in (LEO, ANN):
+        await leaves_line(db, group, other)
+    for hours in (5, 10, 29, 34):
+        await meets(db, group, NOON + hours * HOUR)
+    await leave(db, group, SAM)
+    await run_due(db)
+    for hours in range(60):
+        await run_due(db, NOON + hours * HOUR)
+    assert len(await planned(db, "seats.offer")) == 2
+
+
 async def test_who_had_hardly_time_and_waits_again_takes_nothing_from_whom_it_went_on_to(
     db: Database, group: Group
 ) -> None:
