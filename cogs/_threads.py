@@ -183,10 +183,10 @@ def too_hidden(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]
                 here=here, wanted=wanted,
             )  # fmt: skip
             found.append(reader.say(text))
-    return found + _asked(reader, server, guild)
+    return found
 
 
-def _asked(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
+def not_for_all(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
     """Return the question whether it is meant so that not everyone can have a private thread and answer there."""
     channel, everyone = server.get_channel(permissions.threads_channel(guild)), server.default_role
     missing = permissions.lacking_to_newcomers(channel, server.roles, everyone, guild) if channel is not None else None

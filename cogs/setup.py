@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -11,7 +12,7 @@ from discord.ext import commands, tasks
 
 from cogs._interactions import Answer, Card, Filled, PersistentButton, answering, form, submits
 from cogs._outbox import Post
-from cogs._threads import too_hidden
+from cogs._threads import not_for_all, too_hidden
 from peerbot import countries, native_events, permissions, staff
 from peerbot import setup as rules
 from peerbot.bot import PeerBot
@@ -113,10 +114,13 @@ def _defaults(chosen: int, kind: discord.SelectDefaultValueType) -> list[discord
     return [discord.SelectDefaultValue(id=chosen, type=kind)] if chosen else []
 
 
-def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_commands: bool = False) -> Card:
+def setup_card(
+    reader: Reader, guild: Guild, lacking: list[str], asked: Sequence[str] = (), *, sees_commands: bool = False
+) -> Card:
     """Return the card that says what is set up, what is missing, and what can be done next.
 
-    `sees_commands` says that the facilitator role has the permission by which Discord shows it the commands.
+    `asked` are questions: what may be meant so. `sees_commands` says that the facilitator role has the permission by
+    which Discord shows it the commands.
     """
     lines = [
         reader.say(_("## This server is set up")),
@@ -133,6 +137,8 @@ def setup_card(reader: Reader, guild: Guild, lacking: list[str], *, sees_command
         lines += [reader.say(_("Then press *Check again*."))]
     else:
         lines += [reader.say(_("I have all the permissions that I need."))]
+    if asked:
+        lines += [reader.say(_("**Please have a look:**")), *asked]
     if not sees_commands:
         role = Verbatim(f"<@&{guild.facilitator_role_id}>")
         lines += [reader.say(_("Next: give {role} the *Manage Events* permission.", role=role))]
@@ -185,14 +191,18 @@ def what_is_lacking(reader: Reader, server: discord.Guild, guild: Guild) -> list
 
 def _too_open(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
     staff = server.get_channel(guild.staff_channel_id)
-    if staff is None:
+    if staff is None or not staff.permissions_for(server.default_role).view_channel:
         return []
     here = channel_mention(guild.staff_channel_id)
-    if staff.permissions_for(server.default_role).view_channel:
-        text = _(
-            "- Everyone can read {here}. Facilitators write there about members. Please make it private.", here=here
-        )
-        return [reader.say(text)]
+    text = _("- Everyone can read {here}. Facilitators write there about members. Please make it private.", here=here)
+    return [reader.say(text)]
+
+
+def _read_by_others(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
+    staff = server.get_channel(guild.staff_channel_id)
+    if staff is None or staff.permissions_for(server.default_role).view_channel:
+        return []
+    here = channel_mention(guild.staff_channel_id)
     others = [
         role
         for role in server.roles
@@ -203,9 +213,8 @@ def _too_open(reader: Reader, server: discord.Guild, guild: Guild) -> list[str]:
     if not others:
         return []
     names = Verbatim(", ".join(role.mention for role in others[:MOST_NAMED]))
-    return [
-        reader.say(_("- {roles} can read {here} too. Is that right? Facilitators write there.", roles=names, here=here))
-    ]
+    text = _("- {roles} can read {here} too. Is that right? Facilitators write there.", roles=names, here=here)
+    return [reader.say(text)]
 
 
 async def show_setup(answer: Answer) -> None:
@@ -217,11 +226,14 @@ async def show_setup(answer: Answer) -> None:
 
 def _card(answer: Answer, guild: Guild) -> Card:
     server = answer.interaction.guild
-    lacking = what_is_lacking(answer.reader, server, guild) if server is not None else []
+    lacking, asked = list[str](), list[str]()
+    if server is not None:
+        lacking = what_is_lacking(answer.reader, server, guild)
+        asked = not_for_all(answer.reader, server, guild) + _read_by_others(answer.reader, server, guild)
     role = server.get_role(guild.facilitator_role_id) if server is not None else None
     # A role that is gone needs no permission; what is lacking says that it is gone.
     sees_commands = role is None or role.permissions.manage_events or role.permissions.administrator
-    return setup_card(answer.reader, guild, lacking, sees_commands=sees_commands)
+    return setup_card(answer.reader, guild, lacking, asked, sees_commands=sees_commands)
 
 
 async def ask_basics(answer: Answer) -> None:

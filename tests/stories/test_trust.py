@@ -280,3 +280,4 @@ async def test_who_else_can_read_the_staff_channel_is_said(group: Stage) -> None
     await group.world.settle()
     card = await group.set_up()
     assert f"<@&{curious['id']}> can read" in card
+    assert "I still need something" not in card, "it may be meant so"
