@@ -78,11 +78,10 @@ class Connection(aiosqlite.Connection):
     def __del__(self) -> None:
         """Close without a word: SQLAlchemy lets go of a connection whose task was cancelled as it opened."""
         if self._connection is not None:
-            self._running = False
-            self._tx.put_nowait((None, self._connection.close))  # nobody waits: its loop may be closed by now
+            self.stop()
 
     def stop(self) -> None:
-        """Close and end the thread, when what was asked before is done; nobody waits for it."""
+        """Close and end the thread, when what was asked before is done; nobody waits: the loop may be closed by now."""
         self._running = False
         self._tx.put_nowait((None, self._end))
 

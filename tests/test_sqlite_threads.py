@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import threading
 from pathlib import Path
@@ -55,3 +56,13 @@ async def test_a_file_that_cannot_be_opened_is_told_and_leaves_no_thread(tmp_pat
         await opening
     await asyncio.to_thread(opening._thread.join, PATIENCE)
     assert not opening._thread.is_alive()
+
+
+async def test_a_connection_that_was_let_go_of_leaves_no_thread(tmp_path: Path) -> None:
+    connection = connect(str(tmp_path / "some.db"))
+    await connection
+    thread = connection._thread
+    del connection
+    gc.collect()
+    await asyncio.to_thread(thread.join, PATIENCE)
+    assert not thread.is_alive()
