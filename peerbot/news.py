@@ -16,16 +16,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Select, and_, func, literal_column, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import deliveries, meetings, reach, timetables
+from peerbot import deliveries, meetings, reach
 from peerbot.deliveries import CANCELLED, LEASED, PENDING, Planned, Priority
 from peerbot.meetings import CANT, MeetingView
 from peerbot.models import Delivery, Facilitator, Group, Guild, Host, Meeting, Member, Membership, Response, Series
 from peerbot.quiet import after_quiet
 from peerbot.recurrence import Rule, instant, occurrences
-from peerbot.rights import Actor
-from peerbot.series import AT_ONCE, PLACE, WAS, known, parse, place_of, standing
+from peerbot.series import PLACE, WAS, known, parse, place_of, standing
 from peerbot.successions import successor
-from peerbot.timetables import Plan
 from peerbot.types import KEEPS_KEY
 
 NEWS, NEWS_NOW = "meetings.news", "meetings.news_now"
@@ -128,27 +126,7 @@ class _About:
         return cls({int(meeting_id, 36): knew + whither for meeting_id, knew, whither in parts}, int(more), place)
 
 
-@dataclass(frozen=True)
-class Hearing:
-    """How many people would be told of a change, and whether at once."""
-
-    people: int
-    at_once: bool
-
-
 # who is told
-
-
-async def hearing(session: AsyncSession, actor: Actor, series_id: int, plan: Plan, *, now: datetime) -> Hearing:
-    """Return who would be told if a plan took the place of a series. Raises NotAllowed, MeetingUnknown or NotValid."""
-    series, group = await timetables.locked_series(session, actor, series_id)
-    several = await timetables.concerned(session, series, group, plan, now=now)
-    if not several:
-        return Hearing(0, at_once=False)
-    keeps_time = timetables.keeps_time(series, plan, now)
-    unconcerned = await _unconcerned(session, several, series.zone) if keeps_time else ()
-    told = await readers(session, group, several, unconcerned)
-    return Hearing(len(told), at_once=several[0].starts_at - now < AT_ONCE)
 
 
 async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
@@ -166,7 +144,7 @@ async def tell(session: AsyncSession, delivery: Delivery, now: datetime) -> None
     last_at = max((max(each.ends_at, _told_at(each, series.zone)) for each in changed), default=now)
     # To another time people may come who could not come before.
     goes_on = await successor(session, series) is not None
-    unconcerned = set[int]() if goes_on else await _unconcerned(session, changed, series.zone)
+    unconcerned = set[int]() if goes_on else await unconcerned_by(session, changed, series.zone)
     for meeting in changed:
         meeting.told = standing(meeting)
     await session.flush()
@@ -222,8 +200,8 @@ async def readers(
     return [(member_id, zone) for member_id, zone in await session.execute(found) if member_id not in unconcerned]
 
 
-async def _unconcerned(session: AsyncSession, changed: Sequence[Meeting], zone: str) -> set[int]:
-    """Return who answered "can't" to all of these meetings, at the time at which they take each to be.
+async def unconcerned_by(session: AsyncSession, changed: Sequence[Meeting], zone: str) -> set[int]:
+    """Return who answered "can't" to all of some meetings, at the time at which they take each to be.
 
     Who cannot come to where a meeting was may come to where it is now.
     """

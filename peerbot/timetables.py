@@ -1,4 +1,4 @@
-"""When a group meets, as its facilitators say it: make a series, change it, skip weeks, end it, and take that back.
+"""When a group meets, as its facilitators say it: make a series, change it, end it, and take that back.
 
 A plan is looked at before anything is stored, and every rule that changes a series locks its group first.
 """
@@ -6,7 +6,6 @@ A plan is looked at before anything is stored, and every rule that changes a ser
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -18,7 +17,7 @@ from peerbot import cards, successions
 from peerbot.clashes import Clash, at_once, require_free
 from peerbot.errors import MeetingUnknown, NotValid
 from peerbot.making import LOCAL
-from peerbot.models import Break, Delivery, Group, Guild, Meeting, Series
+from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Occurrence, Rule, clock_change_between, kind_of, occurrences
 from peerbot.rights import Actor, guild_of, locked_for, seen_by
 from peerbot.series import (
@@ -39,13 +38,11 @@ from peerbot.series import (
     touch_all,
     tz_version,
 )
-from peerbot.successions import breaks_of, day_of, midnight
 from peerbot.text import _, clean
 from peerbot.types import KEEPS_KEY
 
 LENGTHS = (15, 240)
 LONGEST = {"topic": 60, "link": 300}
-LONGEST_SKIP = timedelta(days=370)
 YEARS = (1971, 9000)
 """Years in which every zone has every wall time."""
 LINK = re.compile(
@@ -176,7 +173,7 @@ async def change(
         if new == (series.minutes, series.channel_id, series.link, series.topic):
             return series
         raise NotValid(_("Somebody changed these meetings meanwhile. I changed nothing. /meeting list shows them."))
-    await _follow_zone(session, series, now=now)
+    await follow_zone(session, series, now=now)
     if not keeps_time(series, plan, now):
         off = await successions.off_days(session, series, now=now)
         await end_series(session, series, now=now, why="ended")
@@ -248,82 +245,11 @@ async def _ending(
     return after, [each for each in off if each.why == "ended" and parse(each.original_local).date() <= last]
 
 
-async def _follow_zone(session: AsyncSession, series: Series, *, now: datetime) -> None:
+async def follow_zone(session: AsyncSession, series: Series, *, now: datetime) -> None:
     """Work a series out in the zone that its server has by now, if that was not done yet."""
     zone = (await guild_of(session, series.guild_id)).time_zone
     if (series.zone, series.tz_version) != (zone, tz_version(zone)):
         await recompute(session, [series], zone, now=now)
-
-
-async def skip(
-    session: AsyncSession, actor: Actor, series_id: int, first: date, last: date, *, now: datetime
-) -> list[Meeting]:
-    """Cancel all meetings from one local date to another (holidays), also those that are not made yet; return them.
-
-    Twice is once. Raises NotAllowed, MeetingUnknown, or NotValid for a range that is turned round, too long, or holds
-    no meeting.
-    """
-    series, _group = await locked_series(session, actor, series_id)
-    if last < first or last - first > LONGEST_SKIP:
-        raise NotValid(_("Please give a first and a last day, at most a year apart."))
-    if last > (now + LONGEST_AHEAD).date():
-        raise NotValid(_("That is more than two years away. Please choose an earlier day."))
-    await _follow_zone(session, series, now=now)
-    if last >= now.date():
-        # Some days further, so that people can be told when the group meets after that.
-        until = midnight(last + timedelta(days=1), series.zone) + AHEAD
-        await make(session, [series], until=until, now=now)
-    skipped = [meeting for meeting in await future(session, series, now) if first <= day_of(meeting) <= last]
-    same = Break(series_id=series.series_id, first_day=first, last_day=last)
-    stands = await _breaks(session, same)
-    if not skipped and stands:
-        return [each for each in await future(session, series, now, state="cancelled") if _is_in(each, first, last)]
-    if not skipped:
-        raise NotValid(_("There is no meeting in these days. Nothing was changed."))
-    if not stands:
-        session.add(same)
-    await all_cancelled(session, skipped, "skipped", now=now)
-    return skipped
-
-
-async def unskip(
-    session: AsyncSession, actor: Actor, series_id: int, first: date, last: date, *, now: datetime
-) -> list[Meeting]:
-    """Take a skip back, as far as its meetings still lie ahead and are in no other one; return them.
-
-    Raises NotAllowed, MeetingUnknown, or NotValid when the group has another meeting at the time of one by now.
-    """
-    series, _group = await locked_series(session, actor, series_id)
-    off = await future(session, series, now, state="cancelled")
-    taken = await _breaks(session, Break(series_id=series_id, first_day=first, last_day=last))
-    others = [each for each in await breaks_of(session, series, now) if each not in taken]
-    inside = [each for each in others if first <= each.first_day and each.last_day <= last]
-    for each in taken or inside:
-        await session.delete(each)
-    rest = others if taken else [each for each in others if each not in inside]
-    back = [
-        meeting
-        for meeting in off
-        if _is_in(meeting, first, last) and not any(_is_in(meeting, each.first_day, each.last_day) for each in rest)
-    ]
-    for elsewhere in await future(session, series, now):
-        if elsewhere.why == "skipped" and first <= parse(elsewhere.original_local).date() <= last:
-            elsewhere.why = None
-    await all_planned_again(session, back, now=now)
-    await require_free(session, back)
-    return back
-
-
-async def _breaks(session: AsyncSession, like: Break) -> Sequence[Break]:
-    """Return the breaks of a series that have the same days."""
-    same = select(Break).where(
-        Break.series_id == like.series_id, Break.first_day == like.first_day, Break.last_day == like.last_day
-    )
-    return (await session.scalars(same)).all()
-
-
-def _is_in(meeting: Meeting, first: date, last: date) -> bool:
-    return meeting.why == "skipped" and first <= day_of(meeting) <= last
 
 
 async def end(session: AsyncSession, actor: Actor, series_id: int, *, now: datetime) -> Series:
@@ -351,7 +277,7 @@ async def go_on(
             raise NotValid(_("No meeting of it lies ahead. You can make a new one with /meeting new."))
         series.state, series.made_until = "active", now
         series.version += 1
-        await _follow_zone(session, series, now=now)
+        await follow_zone(session, series, now=now)
         await all_planned_again(session, off, now=now)
         await make(session, [series], until=now + AHEAD, now=now)
         await require_free(session, await future(session, series, now))

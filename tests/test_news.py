@@ -11,7 +11,7 @@ from builders import FACILITATOR, GUILD, LEO, MAYA, actor, facilitator, make_gro
 from passing import Came, Passing
 from sqlalchemy import select
 
-from peerbot import closings, deliveries, groups, meetings, news, notices, pauses, reach, series, timetables
+from peerbot import breaks, closings, deliveries, groups, meetings, news, notices, pauses, reach, series, timetables
 from peerbot.database import Database
 from peerbot.models import Delivery, Group, Guild, Meeting, Series
 from peerbot.recurrence import Rule
@@ -125,7 +125,7 @@ async def test_nothing_comes_to_whoever_cannot_come_anyway_rests_is_away_or_want
 
 
 async def test_skipped_weeks_are_one_letter_that_lists_five(tuesdays: Tuesdays) -> None:
-    await tuesdays.do(timetables.skip, tuesdays.series.series_id, date(2026, 3, 3), date(2026, 4, 20))
+    await tuesdays.do(breaks.skip, tuesdays.series.series_id, date(2026, 3, 3), date(2026, 4, 20))
     told = await tuesdays.told()
     assert who(told) == [FACILITATOR, MAYA, LEO]
     assert [day for day, _state, _knew in said(told)] == ["03-03", "03-10", "03-17", "03-24", "03-31"]

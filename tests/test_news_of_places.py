@@ -10,7 +10,7 @@ from builders import FACILITATOR, GUILD, LEO, MAYA, ROOM, actor
 from sqlalchemy import select
 from test_news import HOUR, THURSDAY, Tuesdays, meet, plan, said, who
 
-from peerbot import meetings, news, series, timetables
+from peerbot import echoes, meetings, news, series, timetables
 from peerbot.database import Database
 from peerbot.errors import NotAllowed
 from peerbot.models import Guild, Meeting, Response, Series
@@ -200,10 +200,10 @@ async def test_as_many_are_told_as_was_said_before(
     if at_once:
         await tuesdays.passing.until(datetime(2026, 3, 3, 17, 40, tzinfo=UTC))
     new = plan(tuesdays.group.group_id, **changes)
-    heard = await tuesdays.do(news.hearing, tuesdays.series.series_id, new)
+    heard = await tuesdays.do(echoes.hearing, tuesdays.series.series_id, new)
     assert (heard.people, heard.at_once) == (people, at_once)
     with pytest.raises(NotAllowed):
-        await tuesdays.do(news.hearing, tuesdays.series.series_id, new, by=actor(MAYA))
+        await tuesdays.do(echoes.hearing, tuesdays.series.series_id, new, by=actor(MAYA))
     await put(tuesdays, **changes)
     assert len(await tuesdays.told(timedelta(seconds=1) if at_once else timedelta(minutes=2))) == people
 

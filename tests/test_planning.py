@@ -9,7 +9,7 @@ import pytest
 from builders import facilitator, make_group, owner
 from sqlalchemy import func, select
 
-from peerbot import meetings, timetables
+from peerbot import breaks, meetings, timetables
 from peerbot.database import Database
 from peerbot.errors import MeetingUnknown, NotValid
 from peerbot.models import Group, Guild, Series
@@ -116,11 +116,11 @@ async def test_one_meeting_that_is_taken_back_does_not_come_upon_another(db: Dat
     async with db.begin() as session:
         made = await timetables.create(session, by, tuesdays(group), now=NOW)
         first = (await meetings.choices(session, by, now=NOW))[0]
-        await timetables.skip(session, by, made.series_id, day, day, now=NOW)
+        kept = await breaks.skip(session, by, made.series_id, day, day, now=NOW)
         instead = replace(tuesdays(group), rule=Rule("once"))
         await timetables.create(session, by, instead, now=NOW)
     for take_back in (
-        lambda session: timetables.unskip(session, by, made.series_id, day, day, now=NOW),
+        lambda session: breaks.unskip(session, by, kept.break_id, now=NOW),
         lambda session: meetings.undo(session, by, first.meeting_id, now=NOW),
     ):
         with pytest.raises(NotValid):

@@ -29,7 +29,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due
 from timetabling import plan as tuesdays
 
-from peerbot import agenda, cards, deliveries, groups, making, meetings, members, remains, series, setup, timetables
+from peerbot import (
+    agenda,
+    breaks,
+    cards,
+    deliveries,
+    groups,
+    making,
+    meetings,
+    members,
+    remains,
+    series,
+    setup,
+    timetables,
+)
 from peerbot.clock import Clock
 from peerbot.config import Settings
 from peerbot.database import Database, connect
@@ -71,13 +84,9 @@ async def test_skipped_weeks_are_off_and_come_back(db: Database, guild: Guild) -
     async with db.begin() as session:
         group = await make_group(session, now=NOW)
         made = await timetables.create(session, facilitator(), tuesdays(group.group_id), now=NOW)
-        off = await timetables.skip(
-            session, facilitator(), made.series_id, date(2026, 3, 30), date(2026, 4, 12), now=NOW
-        )
-        assert [m.original_local for m in off] == ["2026-03-31T18:30", "2026-04-07T18:30"]
-        back = await timetables.unskip(
-            session, facilitator(), made.series_id, date(2026, 3, 30), date(2026, 4, 12), now=NOW
-        )
+        kept = await breaks.skip(session, facilitator(), made.series_id, date(2026, 3, 30), date(2026, 4, 12), now=NOW)
+        assert [m.original_local for m in kept.meetings] == ["2026-03-31T18:30", "2026-04-07T18:30"]
+        back = await breaks.unskip(session, facilitator(), kept.break_id, now=NOW)
         assert {m.state for m in back} == {"planned"}
 
 

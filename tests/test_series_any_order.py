@@ -7,20 +7,21 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from builders import GUILD, PANEL, ROLE, STAFF, facilitator, make_guild, owner, settings_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from timetabling import NOW, meetings_of, pending, run_due, tuesdays
 
-from peerbot import making, meetings, series, setup, timetables
+from peerbot import breaks, making, meetings, series, setup, timetables
 from peerbot.database import Database, connect
 from peerbot.errors import PeerbotError
-from peerbot.models import Meeting, Series
+from peerbot.models import Break, Meeting, Series
 from peerbot.recurrence import Rule, occurrences
 from peerbot.rights import guild_of
 
@@ -41,12 +42,13 @@ async def happen(session: AsyncSession, what: str, number: int, series_id: int, 
     row = await session.get_one(Series, series_id)
     local = series.parse(chosen.original_local) + timedelta(days=number - 1, hours=2)
     answers: dict[str, Any] = {"facilitator_role_id": ROLE, "panel_channel_id": PANEL, "staff_channel_id": STAFF}
+    there = (await session.scalars(select(Break.break_id).order_by(Break.break_id))).all()
     kept = timetables.Plan.checked(
         group_id=row.group_id, first=series.parse(row.first_local), rule=Rule.parse(row.rule), minutes="90"
     )
     events: dict[str, Callable[[], Awaitable[object]]] = {
-        "skip": lambda: timetables.skip(session, by, series_id, day, day + timedelta(days=9), now=now),
-        "unskip": lambda: timetables.unskip(session, by, series_id, date(2026, 1, 1), date(2027, 1, 1), now=now),
+        "skip": lambda: breaks.skip(session, by, series_id, day, day + timedelta(days=9), now=now),
+        "unskip": lambda: breaks.unskip(session, by, there[number % len(there)] if there else 0, now=now),
         "move": lambda: meetings.move(session, by, chosen.meeting_id, local, now=now),
         "cancel": lambda: meetings.cancel(session, by, chosen.meeting_id, now=now),
         "undo": lambda: meetings.undo(session, by, chosen.meeting_id, now=now),

@@ -12,7 +12,7 @@ from builders import GUILD, OTHER_GUILD, actor, facilitator, make_guild, owner
 from sqlalchemy import event, select
 from timetabling import NOW, TUESDAYS, meetings_of, pending, plan, run_due, tuesdays
 
-from peerbot import cards, groups, meetings, series, timetables
+from peerbot import breaks, cards, groups, meetings, series, timetables
 from peerbot.database import Database
 from peerbot.errors import GroupUnknown, MeetingUnknown, NotAllowed, NotValid
 from peerbot.models import Card, Guild, Series
@@ -87,8 +87,9 @@ async def test_a_day_that_has_passed_or_is_far_away_is_refused(db: Database, gui
 async def test_days_without_a_meeting_are_no_days_to_skip(db: Database, guild: Guild, first: date, last: date) -> None:
     async with db.begin() as session:
         made = await tuesdays(session)
-        with pytest.raises(NotValid):
-            await timetables.skip(session, facilitator(), made.series_id, first, last, now=NOW)
+        for rule in (breaks.look, breaks.skip):
+            with pytest.raises(NotValid):
+                await rule(session, facilitator(), made.series_id, first, last, now=NOW)
         assert {each.state for each in await meetings_of(session)} == {"planned"}
 
 
@@ -102,14 +103,12 @@ async def test_a_year_without_meetings_costs_as_many_queries_as_a_week(
         async with db.begin() as session:
             queries.clear()
             first = date(2026, 3, 3)
-            off = await timetables.skip(
+            kept = await breaks.skip(
                 session, facilitator(), made.series_id, first, first + timedelta(days=days - 1), now=NOW
             )
             asked.append(len(queries))
-            back = await timetables.unskip(
-                session, facilitator(), made.series_id, first, first + timedelta(days=days - 1), now=NOW
-            )
-            assert len(off) == len(back) == days
+            back = await breaks.unskip(session, facilitator(), kept.break_id, now=NOW)
+            assert len(kept.meetings) == len(back) == days
     assert asked[1] <= asked[0] + 12, "many rows go in a few statements"
 
 
@@ -159,7 +158,7 @@ async def test_another_time_is_another_series_and_skipped_days_stay_off(db: Data
     async with db.begin() as session:
         made = await tuesdays(session)
         days = (date(2026, 4, 6), date(2026, 4, 8))
-        await timetables.skip(session, facilitator(), made.series_id, *days, now=NOW)
+        await breaks.skip(session, facilitator(), made.series_id, *days, now=NOW)
     await run_due(db, NOW + series.UNDO, series.TELL)
     async with db.begin() as session:
         later = plan(made.group_id, first=datetime(2026, 3, 3, 19))
@@ -219,13 +218,15 @@ async def test_an_id_of_another_server_is_no_id(db: Database, guild: Guild) -> N
         made = await tuesdays(session)
         meeting = (await meetings_of(session))[0]
         day = date(2026, 3, 3)
+        kept = await breaks.skip(session, facilitator(), made.series_id, day, day, now=NOW)
         for stranger in (owner(guild_id=OTHER_GUILD), facilitator(guild_id=OTHER_GUILD)):
             for attempt in (
                 timetables.look(session, stranger, plan(made.group_id), now=NOW),
                 timetables.create(session, stranger, plan(made.group_id), now=NOW),
                 timetables.change(session, stranger, made.series_id, plan(made.group_id), now=NOW),
-                timetables.skip(session, stranger, made.series_id, day, day, now=NOW),
-                timetables.unskip(session, stranger, made.series_id, day, day, now=NOW),
+                breaks.skip(session, stranger, made.series_id, day, day, now=NOW),
+                breaks.look(session, stranger, made.series_id, day, day, now=NOW),
+                breaks.unskip(session, stranger, kept.break_id, now=NOW),
                 timetables.end(session, stranger, made.series_id, now=NOW),
                 timetables.go_on(session, stranger, made.series_id, now=NOW),
                 meetings.cancel(session, stranger, meeting.meeting_id, now=NOW),
@@ -247,10 +248,13 @@ async def test_a_member_of_the_group_changes_none_of_it(db: Database, guild: Gui
         made = await tuesdays(session)
         meeting = (await meetings_of(session))[0]
         day = date(2026, 3, 3)
+        kept = await breaks.skip(session, facilitator(), made.series_id, day, day, now=NOW)
         for attempt in (
             timetables.look(session, actor(), plan(made.group_id), now=NOW),
             timetables.change(session, actor(), made.series_id, plan(made.group_id), now=NOW),
-            timetables.skip(session, actor(), made.series_id, day, day, now=NOW),
+            breaks.look(session, actor(), made.series_id, day, day, now=NOW),
+            breaks.skip(session, actor(), made.series_id, day, day, now=NOW),
+            breaks.unskip(session, actor(), kept.break_id, now=NOW),
             timetables.end(session, actor(), made.series_id, now=NOW),
             timetables.go_on(session, actor(), made.series_id, now=NOW),
             meetings.cancel(session, actor(), meeting.meeting_id, now=NOW),

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from test_news import DAY, HOUR, MINUTE, NOW, THURSDAY, Tuesdays, plan, said, who
 
 from cogs.meetings._forms import read_day
-from peerbot import hosting, meetings, news, notices, reminders, timetables
+from peerbot import breaks, hosting, meetings, news, notices, reminders, timetables
 from peerbot.database import Database
 from peerbot.errors import NotValid
 from peerbot.models import Delivery, Guild, Meeting
@@ -206,17 +206,18 @@ async def test_a_break_holds_for_another_weekday_and_two_that_overlap_are_taken_
 ) -> None:
     series_id = tuesdays.series.series_id
     first, second = (date(2026, 3, 3), date(2026, 3, 12)), (date(2026, 3, 10), date(2026, 3, 18))
-    await tuesdays.do(timetables.skip, series_id, *first)
-    assert len(await tuesdays.do(timetables.skip, series_id, *first)) == 2, "twice is once"
-    await tuesdays.do(timetables.skip, series_id, *second)
+    one = await tuesdays.do(breaks.skip, series_id, *first)
+    again = await tuesdays.do(breaks.skip, series_id, *first)
+    assert (again.break_id, len(again.meetings)) == (one.break_id, 2), "twice is once"
+    two = await tuesdays.do(breaks.skip, series_id, *second)
     assert [day[:5] for day in await days(tuesdays)] == ["03-03", "03-10", "03-17"]
-    back = await tuesdays.do(timetables.unskip, series_id, *second)
+    back = await tuesdays.do(breaks.unskip, two.break_id)
     assert [each.original_local[5:10] for each in back] == ["03-17"]
-    assert await tuesdays.do(timetables.unskip, series_id, *second) == []
+    assert await tuesdays.do(breaks.unskip, two.break_id) == []
     wednesdays = plan(tuesdays.group.group_id, first=datetime(2026, 3, 4, 18, 30), rule=WEDNESDAYS)
     made = await tuesdays.do(timetables.change, series_id, wednesdays)
     assert await days(tuesdays, made.series_id) == ["03-04 skipped cancelled", "03-11 skipped cancelled"]
-    await tuesdays.do(timetables.unskip, made.series_id, *first)
+    await tuesdays.do(breaks.unskip, one.break_id)
     assert await days(tuesdays, made.series_id) == []
 
 
@@ -224,9 +225,9 @@ async def test_a_meeting_that_was_moved_out_of_a_break_that_is_taken_back_is_on_
     tuesdays: Tuesdays,
 ) -> None:
     days = (date(2026, 3, 3), date(2026, 3, 3))
-    await tuesdays.do(timetables.skip, tuesdays.series.series_id, *days)
+    kept = await tuesdays.do(breaks.skip, tuesdays.series.series_id, *days)
     await tuesdays.do(meetings.move, tuesdays.ids[0], THURSDAY)
-    await tuesdays.do(timetables.unskip, tuesdays.series.series_id, *days)
+    await tuesdays.do(breaks.unskip, kept.break_id)
     assert (await tuesdays.do(meetings.undo, tuesdays.ids[0])).state == "planned"
 
 
@@ -256,7 +257,7 @@ async def test_meetings_at_once_are_pointed_out_long_before_they_are_made(tuesda
     fortnightly = Rule("weekly", 2, weekdays=(1,))
     assert await clashes(first=far, rule=fortnightly) == [datetime(2026, 4, 28, 16, 30, tzinfo=UTC)]
     assert await clashes(first=far + timedelta(hours=1), rule=fortnightly) == []
-    await tuesdays.do(timetables.skip, tuesdays.series.series_id, date(2026, 4, 28), date(2026, 4, 28))
+    await tuesdays.do(breaks.skip, tuesdays.series.series_id, date(2026, 4, 28), date(2026, 4, 28))
     assert await clashes(first=far, rule=Rule("once")) == [], "that one is off"
     await tuesdays.do(meetings.move, tuesdays.ids[0], datetime(2026, 4, 29, 19))
     assert await clashes(first=datetime(2026, 3, 3, 18), rule=Rule("once")) == []
@@ -296,3 +297,33 @@ def test_what_comes_again_and_again_is_no_day_of_a_break(typed: str) -> None:
     with pytest.raises(NotValid):
         read_day(typed, now=NOW, zone="Europe/Berlin")
     assert read_day("mar 9", now=NOW, zone="Europe/Berlin") == date(2026, 3, 9)
+
+
+async def test_what_falls_out_of_a_break_is_shown_as_it_will_be_and_nothing_else_falls_out(tuesdays: Tuesdays) -> None:
+    series_id, days = tuesdays.series.series_id, (date(2026, 3, 10), date(2026, 3, 31))
+    await tuesdays.do(meetings.move, tuesdays.ids[0], datetime(2026, 3, 12, 19))
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 4, 2, 19))
+    await tuesdays.do(breaks.skip, series_id, date(2026, 3, 24), date(2026, 3, 24))
+
+    async def rows() -> list[tuple[str, str, int]]:
+        async with tuesdays.db.read() as session:
+            found = await session.scalars(select(Meeting).order_by(Meeting.starts_at))
+            return [(each.original_local, each.state, each.rev) for each in found]
+
+    before = await rows()
+    seen = await tuesdays.do(breaks.look, series_id, *days)
+    assert await rows() == before
+    assert [each.local.day for each in seen.falls_out] == [12, 17, 31]
+    assert [each.was_moved for each in seen.falls_out] == [True, False, False]
+    assert [each.local.day for each in seen.off_already] == [24]
+    assert [each.local.day for each in seen.stays_on] == [2]
+    assert seen.goes_on == datetime(2026, 4, 2, 17, tzinfo=UTC)
+    await tuesdays.do(meetings.undo, tuesdays.ids[0])
+    with pytest.raises(NotValid, match="changed since"):
+        await tuesdays.do(breaks.skip, series_id, *days, code=seen.code)
+    seen = await tuesdays.do(breaks.look, series_id, *days)
+    kept = await tuesdays.do(breaks.skip, series_id, *days, code=seen.code)
+    assert [each.starts_at for each in kept.meetings] == [each.at for each in seen.falls_out]
+    assert kept.goes_on == seen.goes_on
+    again = await tuesdays.do(breaks.skip, series_id, *days, code=seen.code)
+    assert again.break_id == kept.break_id, "twice is once"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cogs.meetings import _answers, _debriefs, _hosting
+from cogs.meetings import _answers, _debriefs, _hosting, _skipping
 from cogs.meetings import _letters as letters
 from cogs.meetings._cog import Meetings
 from cogs.meetings._events import NativeEvents
@@ -13,7 +13,7 @@ from cogs.meetings._posts import MeetingPosts
 from peerbot import agenda, closings, series
 from peerbot.bot import PeerBot
 
-HANDLERS = (_answers, _debriefs, _hosting)
+HANDLERS = (_answers, _debriefs, _hosting, _skipping)
 """Modules that say what buttons do: a button does nothing before its module is loaded."""
 
 

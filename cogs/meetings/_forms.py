@@ -116,19 +116,25 @@ def move_form(reader: Reader, meeting_id: int, local: datetime | None = None) ->
 
 
 def skip_form(reader: Reader, state: str) -> ui.Modal:
-    """Return the form for the first and last day without meetings."""
-    day = datetime.strptime(state.partition(".")[2], "%Y%m%d")  # noqa: DTZ007 - wall time has no zone
+    """Return the form for the first and last day without meetings, with what is known of them.
+
+    Raises ValueError for a state that holds no day.
+    """
+    _series, *days = state.split(".")
+    first, *last = (datetime.strptime(day, "%Y%m%d") for day in days)  # noqa: DTZ007 - wall time has no zone
     return form(
         "meetings:skip",
         state,
         reader.say(_("Days without meetings")),
         ui.Label(
             text=reader.say(_("First day")),
-            component=ui.TextInput(custom_id="from", max_length=40, default=words.typed_day(day)),
+            component=ui.TextInput(custom_id="from", max_length=40, default=words.typed_day(first)),
         ),
         ui.Label(
             text=reader.say(_("Last day")),
-            component=ui.TextInput(custom_id="to", max_length=40, placeholder="jan 4"),
+            component=ui.TextInput(
+                custom_id="to", max_length=40, placeholder="jan 4", default=words.typed_day(last[0]) if last else None
+            ),
         ),
     )
 

@@ -10,6 +10,7 @@ from peerbot.text import _
 
 SUCCESS, DANGER = discord.ButtonStyle.success, discord.ButtonStyle.danger
 DAY = r"\d{8}"
+SKIP = rf"{ROW_ID}\.{DAY}(?:\.{DAY})?"
 DETAILS = rf"{ROW_ID}\.\d{{1,3}}\.\d{{1,19}}\.\d{{1,9}}"
 """A series, minutes, a channel or 0, and which change of the series was seen; topic and link are in the card."""
 CHANGE = rf"{ROW_ID}\.\d{{1,9}}"
@@ -49,10 +50,20 @@ class CancelAllButton(PersistentButton, verb="meetings:cancel-all", label=_("All
     """End a series."""
 
 
-class SkipButton(PersistentButton, verb="meetings:skip", label=_("Several weeks"), state=rf"{ROW_ID}\.{DAY}"):
-    """Ask from when to when there are no meetings; the state is the series and the day that stands in the form."""
+class SkipButton(PersistentButton, verb="meetings:skip", label=_("Several weeks"), state=SKIP):
+    """Ask from when to when there are no meetings; the state is the series and the days that stand in the form."""
 
     defers = False
+
+
+class SkipSureButton(
+    PersistentButton,
+    verb="meetings:skip-sure",
+    label=_("Yes, take a break"),
+    state=rf"{ROW_ID}\.{DAY}\.{DAY}\.[\w-]{{4}}",
+    style=SUCCESS,
+):
+    """Skip the days that the card shows; the state is the series, both days, and a code of what falls out of them."""
 
 
 class UndoButton(PersistentButton, verb="meetings:undo", label=_("Undo"), state=CHANGE, style=SUCCESS):
@@ -63,10 +74,8 @@ class GoOnButton(PersistentButton, verb="meetings:go-on", label=_("Undo"), state
     """Take the end of a series back."""
 
 
-class UnskipButton(
-    PersistentButton, verb="meetings:unskip", label=_("Undo"), state=rf"{ROW_ID}\.{DAY}\.{DAY}", style=SUCCESS
-):
-    """Take skipped weeks back."""
+class UnskipButton(PersistentButton, verb="meetings:unskip", label=_("Undo"), style=SUCCESS):
+    """Take a break back, whichever series has it by now."""
 
 
 class MoveButton(PersistentButton, verb="meetings:move", label=_("Move only this one")):

@@ -19,9 +19,9 @@ from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _words as words
 from cogs.meetings._codes import Draft, local_code
 from peerbot import times
+from peerbot.echoes import Hearing
 from peerbot.meetings import MeetingView
 from peerbot.models import Series
-from peerbot.news import Hearing
 from peerbot.recurrence import Rule, clock_change_between, day_of_change, instant, kind_of
 from peerbot.series import AT_ONCE
 from peerbot.text import Reader, Text, Verbatim, _, channel_mention, harmless, n_, timestamp

@@ -17,10 +17,10 @@ from cogs.meetings import _forms as forms
 from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _plan_cards as cards
 from cogs.meetings._codes import STATE, CodeRefused, Draft
-from peerbot import directory, news, phrases, timetables
+from peerbot import directory, echoes, phrases, timetables
+from peerbot.echoes import Hearing
 from peerbot.errors import MeetingUnknown, NotValid, PeerbotError
 from peerbot.models import Series
-from peerbot.news import Hearing
 from peerbot.phrases import PhraseRefused
 from peerbot.recurrence import occurrences
 from peerbot.rights import Actor, guild_of
@@ -80,7 +80,7 @@ async def _echo(answer: Answer, plan: Plan, instead_of: int, *, place_gone: bool
     async with bot.db.begin() as session:
         preview = await timetables.look(session, answer.actor, plan, now=now, instead_of=instead_of)
         if instead_of:
-            heard = await news.hearing(session, answer.actor, instead_of, plan, now=now)
+            heard = await echoes.hearing(session, answer.actor, instead_of, plan, now=now)
     is_hidden = plan.channel_id != preview.room_id and _is_hidden(answer, plan.channel_id)
     await answer.show(
         cards.echo_card(
@@ -125,7 +125,7 @@ async def _changed(
 ) -> tuple[Series, Hearing | None]:
     """Change a series, with who is told; where that was done already, as by the first of two presses, what stands."""
     try:
-        heard = await news.hearing(session, actor, series_id, plan, now=now)
+        heard = await echoes.hearing(session, actor, series_id, plan, now=now)
         return await timetables.change(session, actor, series_id, plan, now=now), heard
     except MeetingUnknown:
         series = await timetables.standing(session, actor, plan)
@@ -176,7 +176,7 @@ async def show_details(answer: Answer, state: str, filled: Filled) -> None:
         new = _detailed(plan, filled.text("minutes"), channel_id, filled.text("topic"), filled.text("link"))
         series, group = await timetables.locked_series(session, actor, int(state))
         new = replace(new, channel_id=timetables.channel_of(new, group))
-        heard = await news.hearing(session, actor, int(state), new, now=now)
+        heard = await echoes.hearing(session, actor, int(state), new, now=now)
     if new == plan:
         same = answer.say(_("It is like that already. Nothing was changed."))
         await answer.show(cards.done_card([same], answer.reader, buttons.DetailsButton(state, answer.reader)))
@@ -208,7 +208,7 @@ async def change_details(answer: Answer, state: str) -> None:
     async with bot.db.begin() as session:
         plan = await timetables.plan_of(session, actor, series_id, now=now)
         new = _detailed(plan, str(minutes), channel_id, topic, link)
-        heard = await news.hearing(session, actor, series_id, new, now=now)
+        heard = await echoes.hearing(session, actor, series_id, new, now=now)
         series = await timetables.change(session, actor, series_id, new, version=version, now=now)
         group = await directory.view(session, actor.guild_id, plan.group_id)
     await _show_series(answer, _("## It is changed"), group.name, new, series, heard=heard)

@@ -1,4 +1,4 @@
-"""What facilitators do with single meetings: list them, cancel one or all, skip weeks, move one, take it back.
+"""What facilitators do with single meetings: list them, cancel one or all, move one, take it back.
 
 A meeting is chosen by name and date, as somebody types it. Whoever cancels is asked "this one, or all?" first, and what
 was done can be undone from the answer, and later from the list.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import discord
 
-from cogs._interactions import OLD_BUTTON, ROW_ID, Answer, Filled, submits
+from cogs._interactions import ROW_ID, Answer, Filled, submits
 from cogs.meetings import _forms as forms
 from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _plan_cards as cards
@@ -21,12 +20,12 @@ from cogs.meetings import _words as words
 from cogs.meetings._codes import parse_local
 from peerbot import directory, meetings, times, timetables
 from peerbot.directory import LONGEST_ID
-from peerbot.errors import MeetingUnknown, NotValid, PeerbotError
+from peerbot.errors import MeetingUnknown, NotValid
 from peerbot.meetings import CHOICES, MeetingView
-from peerbot.recurrence import Rule, occurrences
+from peerbot.recurrence import Rule
 from peerbot.rights import guild_of, require_facilitator
 from peerbot.series import future
-from peerbot.text import Reader, Text, _, n_
+from peerbot.text import Reader, Text, _
 from peerbot.timetables import Plan
 
 SEARCHED = 200
@@ -143,59 +142,6 @@ async def go_on(answer: Answer, state: str) -> None:
 async def keep(answer: Answer, _state: str) -> None:
     """Leave all as it is."""
     await _done(answer, [_("It stays as it is. Nothing was changed.")])
-
-
-# skip
-
-
-@buttons.SkipButton.pressed
-async def ask_skip(answer: Answer, state: str) -> None:
-    """Ask from when to when there are no meetings."""
-    try:
-        opened = forms.skip_form(answer.reader, state)
-    except ValueError as problem:
-        raise PeerbotError(OLD_BUTTON) from problem
-    await answer.ask(opened)
-
-
-@submits("meetings:skip", state=rf"{ROW_ID}\.{buttons.DAY}", opens=forms.skip_form)
-async def skip(answer: Answer, state: str, filled: Filled) -> None:
-    """Cancel the meetings from one day to another."""
-    bot, actor, now = answer.bot, answer.actor, answer.bot.clock.now()
-    series_id = int(state.partition(".")[0])
-    async with bot.db.begin() as session:
-        zone = (await guild_of(session, actor.guild_id)).time_zone
-        first = forms.read_day(filled.text("from"), now=now, zone=zone)
-        last = forms.read_day(filled.text("to"), now=now, zone=zone)
-        off = await timetables.skip(session, actor, series_id, first, last, now=now)
-        view = await meetings.view(session, actor.guild_id, off[-1].meeting_id)
-        plan = await timetables.plan_of(session, actor, series_id, now=now)
-    coming = occurrences(plan.rule, plan.first, view.zone, after=view.starts_at, limit=1)
-    dates = [times.day(each.starts_at, view.zone, answer.reader) for each in off]
-    between = _("{a} to {b}", a=dates[0], b=dates[-1])
-    lines = [
-        n_("**{group}**: {n} meeting is off.", "**{group}**: {n} meetings are off.", len(off), group=view.group_name),
-        between if len(off) > 1 else _("{a}", a=dates[0]),
-        cards.told(off[0].starts_at, now),
-    ]
-    if coming:
-        lines.append(_("Then it goes on: {when}", when=times.when(coming[0].at, view.zone, answer.reader)))
-    undo = f"{series_id}.{first:%Y%m%d}.{last:%Y%m%d}"
-    await _done(answer, lines, buttons.UnskipButton(undo, answer.reader))
-
-
-@buttons.UnskipButton.pressed
-async def unskip(answer: Answer, state: str) -> None:
-    """Take skipped weeks back."""
-    series_id, *days = state.split(".")
-    try:
-        first, last = (datetime.strptime(day, "%Y%m%d").date() for day in days)  # noqa: DTZ007 - a day has no zone
-    except ValueError as problem:
-        raise PeerbotError(OLD_BUTTON) from problem
-    async with answer.bot.db.begin() as session:
-        back = await timetables.unskip(session, answer.actor, int(series_id), first, last, now=answer.bot.clock.now())
-    text = n_("{n} meeting is on again.", "{n} meetings are on again.", len(back))
-    await _done(answer, [text if back else _("These weeks are on already.")])
 
 
 # move and change

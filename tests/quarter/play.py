@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlalchemy import select
 
-from peerbot import arrivals, deliveries, groups, meetings, pauses, reach, reminders, timetables
+from peerbot import arrivals, breaks, deliveries, groups, meetings, pauses, reach, reminders, timetables
 from peerbot import setup as settings_of
 from peerbot.config import Settings
 from peerbot.database import BACKGROUND
 from peerbot.errors import MeetingUnknown
 from peerbot.making import LOCAL
-from peerbot.models import Meeting
+from peerbot.models import Break, Meeting
 from peerbot.recurrence import Rule
 from peerbot.rehearsal import people
 from peerbot.rehearsal.faults import Fault
@@ -345,8 +345,13 @@ class Play:
         elif action.what == "go on":
             await timetables.go_on(session, actor, series_id, now=now)
         else:
-            rule = timetables.skip if action.what == "skip" else timetables.unskip
-            await rule(session, actor, series_id, _day(action.original), _day(action.to), now=now)
+            first, last = _day(action.original), _day(action.to)
+            if action.what == "skip":
+                await breaks.skip(session, actor, series_id, first, last, now=now)
+                return
+            meant = (Break.series_id == series_id, Break.first_day == first, Break.last_day == last)
+            for break_id in await session.scalars(select(Break.break_id).where(*meant)):
+                await breaks.unskip(session, actor, break_id, now=now)
 
     def _plan(self, action: Action) -> timetables.Plan:
         assert action.pattern is not None
