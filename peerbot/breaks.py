@@ -87,7 +87,7 @@ async def look(
         Meeting.series_id == series_id, or_(Meeting.starts_at > now, Meeting.original_local >= first.isoformat())
     )
     made = (await session.scalars(mine.order_by(Meeting.starts_at))).all()
-    dates = {meeting: _dated(meeting.moved_local, meeting.original_local, zone) for meeting in made}
+    dates = {meeting: dated(meeting, zone) for meeting in made}
     ahead = {meeting: each for meeting, each in dates.items() if each.at > now}
     planned = [meeting for meeting in ahead if meeting.state == "planned"]
     known = [meeting for meeting in planned if first <= ahead[meeting].local.date() <= last]
@@ -197,7 +197,7 @@ async def _skipped(
 
 def _next_after(series: Series, made: Sequence[Meeting], zone: str, last: date, now: datetime) -> datetime | None:
     """Return when a series meets first after a day, as far as a year after it."""
-    planned = [_dated(each.moved_local, each.original_local, zone) for each in made if each.state == "planned"]
+    planned = [dated(each, zone) for each in made if each.state == "planned"]
     coming = [each.at for each in planned if each.at > now and each.local.date() > last]
     begin = max(now, midnight(last + timedelta(days=1), zone) - timedelta(seconds=1))
     coming += [each.at for each in _unmade(series, made, zone, begin, last + AFTER)]
@@ -216,9 +216,10 @@ def _unmade(series: Series, made: Sequence[Meeting], zone: str, begin: datetime,
     ]
 
 
-def _dated(moved: str | None, original: str, zone: str) -> Dated:
-    local = parse(moved or original)
-    return Dated(instant(local, zone), instant(parse(original), zone), local)
+def dated(meeting: Meeting, zone: str) -> Dated:
+    """Return when a meeting is by the clocks of a zone."""
+    local = _local(meeting)
+    return Dated(instant(local, zone), instant(parse(meeting.original_local), zone), local)
 
 
 def _sorted(several: Iterable[Dated]) -> tuple[Dated, ...]:

@@ -8,6 +8,7 @@ to say it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -68,36 +69,49 @@ async def breaks_of(session: AsyncSession, series: Series, now: datetime) -> Seq
     return (await session.scalars(mine.order_by(Break.break_id))).all()
 
 
-async def off_days(session: AsyncSession, series: Series, *, now: datetime) -> list[Meeting]:
-    """Return the meetings ahead of a series that are off, and would be in the one that takes its place."""
-    return [each for each in await future(session, series, now, state="cancelled") if each.why in STAYS_OFF]
+@dataclass(frozen=True)
+class DaysOff:
+    """Days on which a series is off, and on which the one that takes its place is too: single ones, and breaks."""
+
+    single: dict[date, Meeting]
+    breaks: Sequence[Break]
+
+    @property
+    def last(self) -> date | None:
+        """The last of them."""
+        return max([*self.single, *(each.last_day for each in self.breaks)], default=None)
+
+    def why(self, day: date) -> str | None:
+        """Return why a meeting of that day is off; None: it is on."""
+        if day in self.single:
+            return self.single[day].why or "one"
+        return "skipped" if any(each.first_day <= day <= each.last_day for each in self.breaks) else None
 
 
-async def succeed(
-    session: AsyncSession, old: Series, new: Series, off: Sequence[Meeting], *, now: datetime
-) -> list[Meeting]:
+async def off_days(session: AsyncSession, series: Series, *, now: datetime) -> DaysOff:
+    """Return the days ahead on which a series is off, and would be off in the one that takes its place."""
+    off = [each for each in await future(session, series, now, state="cancelled") if each.why in STAYS_OFF]
+    return DaysOff({day: each for each in off for day in days_of(each)}, await breaks_of(session, series, now))
+
+
+async def succeed(session: AsyncSession, old: Series, new: Series, off: DaysOff, *, now: datetime) -> list[Meeting]:
     """Let a new series take over from an old one; return what is off in it. Who was told that is told no more."""
     await _take_along(session, old, new)
-    breaks = await breaks_of(session, old, now)
     await session.execute(
-        update(Break).where(Break.break_id.in_([each.break_id for each in breaks])).values(series_id=new.series_id),
+        update(Break).where(Break.break_id.in_([each.break_id for each in off.breaks])).values(series_id=new.series_id),
         execution_options={"synchronize_session": False},
     )
-    was = {day: each for each in off for day in days_of(each)}
-    last = max([*was, *(each.last_day for each in breaks)], default=None)
-    if last is None:
+    if off.last is None:
         return []
-    until = midnight(last + timedelta(days=1), new.zone) + AHEAD
+    until = midnight(off.last + timedelta(days=1), new.zone) + AHEAD
     await make(session, [new], until=until, now=now)
     gone: dict[str, list[Meeting]] = {why: [] for why in STAYS_OFF}
     for meeting in await future(session, new, now):
-        before = was.get(day_of(meeting))
-        if before is not None:
-            meeting.told = "cancelled" if known(before) == "cancelled" else ""
-            gone[before.why or "one"].append(meeting)
-        elif any(each.first_day <= day_of(meeting) <= each.last_day for each in breaks):
-            meeting.told = "cancelled"  # nobody has heard of it as one that takes place
-            gone["skipped"].append(meeting)
+        before, why = off.single.get(day_of(meeting)), off.why(day_of(meeting))
+        if why is not None:
+            # Of a day of a break nobody has heard as one on which a meeting takes place.
+            meeting.told = "cancelled" if before is None or known(before) == "cancelled" else ""
+            gone[why].append(meeting)
     for why, several in gone.items():
         await all_cancelled(session, several, why, now=now)
     return [*gone["skipped"], *gone["one"]]

@@ -210,7 +210,7 @@ async def concerned(session: AsyncSession, series: Series, group: Group, plan: P
         return list(await to_come(session, series, now))
     if series.rule == plan.rule.text():
         return []
-    off, on = await _ending(session, series, plan.rule.until, now)
+    off, on = await ending(session, series, plan.rule.until, now)
     return off + on
 
 
@@ -228,14 +228,14 @@ def keeps_time(series: Series, plan: Plan, now: datetime) -> bool:
 
 async def _end_at(session: AsyncSession, series: Series, until: date | None, *, now: datetime) -> None:
     """Let a series end with another day: meetings after it are off, those before it are on."""
-    after, before = await _ending(session, series, until, now)
+    after, before = await ending(session, series, until, now)
     await all_cancelled(session, after, "ended", now=now)
     await all_planned_again(session, before, now=now)
     series.made_until = now
     await make(session, [series], until=now + AHEAD, now=now)
 
 
-async def _ending(
+async def ending(
     session: AsyncSession, series: Series, until: date | None, now: datetime
 ) -> tuple[list[Meeting], list[Meeting]]:
     """Return the meetings of a series that are off when it ends with a day, and those that are on again."""

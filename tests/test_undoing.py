@@ -12,7 +12,7 @@ from sqlalchemy import select
 from test_news import DAY, HOUR, MINUTE, NOW, THURSDAY, Tuesdays, plan, said, who
 
 from cogs.meetings._forms import read_day
-from peerbot import breaks, hosting, meetings, news, notices, reminders, timetables
+from peerbot import breaks, echoes, hosting, meetings, news, notices, reminders, timetables
 from peerbot.database import Database
 from peerbot.errors import NotValid
 from peerbot.models import Delivery, Guild, Meeting
@@ -327,3 +327,31 @@ async def test_what_falls_out_of_a_break_is_shown_as_it_will_be_and_nothing_else
     assert kept.goes_on == seen.goes_on
     again = await tuesdays.do(breaks.skip, series_id, *days, code=seen.code)
     assert again.break_id == kept.break_id, "twice is once"
+
+
+def dates(several: Any) -> list[str]:
+    return [each.local.strftime("%m-%d %H:%M") for each in several]
+
+
+async def test_which_dates_a_change_of_a_series_takes_back_is_said_before(tuesdays: Tuesdays) -> None:
+    series_id = tuesdays.series.series_id
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 3, 12, 19))
+    off = (date(2026, 3, 17), date(2026, 3, 18))
+    await tuesdays.do(breaks.skip, series_id, *off)
+    wednesdays = plan(tuesdays.group.group_id, first=datetime(2026, 3, 4, 18, 30), rule=WEDNESDAYS)
+    seen = await tuesdays.do(echoes.change, series_id, wednesdays)
+    assert dates(seen.falls_out) == ["03-03 18:30", "03-24 18:30", "03-31 18:30"]
+    assert (dates(seen.moved), dates(seen.stays_off)) == (["03-12 19:00"], ["03-18 18:30"])
+    made = await tuesdays.do(timetables.change, series_id, wednesdays)
+    assert await days(tuesdays, made.series_id) == ["03-18 skipped cancelled"], "as it was said"
+
+    same = plan(tuesdays.group.group_id, first=datetime(2026, 3, 4, 18, 30), rule=WEDNESDAYS, minutes="90")
+    seen = await tuesdays.do(echoes.change, made.series_id, same)
+    assert (seen.falls_out, seen.moved, seen.stays_off) == ((), (), ()), "the time stays"
+    ends = Rule("weekly", weekdays=(2,), until=date(2026, 3, 10))
+    ending = plan(tuesdays.group.group_id, first=datetime(2026, 3, 4, 18, 30), rule=ends)
+    seen = await tuesdays.do(echoes.change, made.series_id, ending)
+    assert dates(seen.falls_out)[:1] == ["03-11 18:30"]
+    await tuesdays.do(timetables.change, made.series_id, ending)
+    seen = await tuesdays.do(echoes.change, made.series_id, wednesdays)
+    assert dates(seen.on_again)[:1] == ["03-11 18:30"]

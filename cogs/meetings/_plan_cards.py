@@ -15,11 +15,12 @@ from typing import Any
 import discord
 
 from cogs._interactions import Card
+from cogs.meetings import _dates as dates
 from cogs.meetings import _plan_buttons as buttons
 from cogs.meetings import _words as words
 from cogs.meetings._codes import Draft, local_code
 from peerbot import times
-from peerbot.echoes import Hearing
+from peerbot.echoes import Hearing, Outcome
 from peerbot.meetings import MeetingView
 from peerbot.models import Series
 from peerbot.recurrence import Rule, clock_change_between, day_of_change, instant, kind_of
@@ -39,13 +40,13 @@ def echo_card(
     instead_of: int,
     reader: Reader,
     *,
-    heard: Hearing | None = None,
+    outcome: Outcome | None = None,
     place_gone: bool = False,
     place_hidden: bool = False,
 ) -> Card:
     """Return what a plan would come to, to be confirmed or changed; its channel may be gone, or hidden from members.
 
-    `heard` says who would be told, where it takes the place of another.
+    `outcome` says what becomes of the dates of another whose place it takes, and who would be told.
     """
     say, zone = reader.say, preview.zone
     first, *later = preview.next
@@ -59,6 +60,7 @@ def echo_card(
         lines.append(say(_("Then: {days}", days=Verbatim(days))))
     lines += _about_clocks(preview, reader)
     lines += _about_clashes(preview, reader)
+    lines += dates.changed(outcome, zone, reader) if outcome is not None else []
     if place_gone:
         lines.append(say(_("Look: the channel that it had is gone.")))
     card = Card().boxed().text("\n".join(lines))
@@ -68,8 +70,8 @@ def echo_card(
     ask = _("Nothing is kept yet. Is this right?")
     if instead_of:
         ask = _("Nothing is changed yet. These take the place of the old ones. Is this right?")
-    if heard is not None:
-        card.text(say(hearing(heard)))
+    if outcome is not None:
+        card.text(say(hearing(outcome.heard)))
     state = Draft.of(plan, instead_of).code()
     label = _("Yes, change it") if instead_of else None
     return card.text(say(ask)).row(

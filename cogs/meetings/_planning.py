@@ -76,15 +76,15 @@ async def read_form(answer: Answer, state: str, filled: Filled) -> None:
 
 async def _echo(answer: Answer, plan: Plan, instead_of: int, *, place_gone: bool = False) -> None:
     bot = answer.bot
-    now, heard = bot.clock.now(), None
+    now, outcome = bot.clock.now(), None
     async with bot.db.begin() as session:
         preview = await timetables.look(session, answer.actor, plan, now=now, instead_of=instead_of)
         if instead_of:
-            heard = await echoes.hearing(session, answer.actor, instead_of, plan, now=now)
+            outcome = await echoes.change(session, answer.actor, instead_of, plan, now=now)
     is_hidden = plan.channel_id != preview.room_id and _is_hidden(answer, plan.channel_id)
     await answer.show(
         cards.echo_card(
-            plan, preview, instead_of, answer.reader, heard=heard, place_gone=place_gone, place_hidden=is_hidden
+            plan, preview, instead_of, answer.reader, outcome=outcome, place_gone=place_gone, place_hidden=is_hidden
         )
     )
 

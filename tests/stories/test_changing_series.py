@@ -69,11 +69,16 @@ async def test_some_weeks_are_skipped_and_come_back(stage: Stage) -> None:
 
 async def test_all_meetings_from_now_on_change(stage: Stage) -> None:
     await planned(stage, "every tuesday and thursday 6:30 pm")
+    second = (await stage.ana.autocomplete("/meeting change", meeting=""))[1]
+    opened = await stage.ana.press(await stage.ana.slash("/meeting change", meeting=second), "Move only this one")
+    await stage.ana.press(await form(opened).send({"New day and time": "mar 12 7 pm"}), "Yes, move it")
     opened = await stage.ana.press(await card_of(stage, "/meeting change"), "Change all from now on")
     assert values(opened)["How often?"] == ["As now"]
     assert values(opened)["When is the first one?"] == "mar 4 2027 6:30 pm"
     card = await form(opened).send({"When is the first one?": "mar 8 7 pm", "How often?": "Every week"})
     assert "Nothing is changed yet. These take the place of the old ones." in card
+    assert "These dates fall out: Thu, Mar 4, 6:30 pm; " in card
+    assert "The date that was moved falls out too: Fri, Mar 12, 7:00 pm." in card
     assert "I tell 1 person what changes." in card
     assert "Look:" not in card
     button = card.button("Yes, change it")["custom_id"]  # type: ignore[attr-defined]
