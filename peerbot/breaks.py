@@ -3,24 +3,27 @@
 What a break comes to is shown before it is kept: the dates that fall out of it are worked out from the rule where they
 are not made yet, and nothing is written. It is kept only if the same dates fall out then.
 
-Invariant: a break gives back what it took off, as far as that lies ahead and no other break holds the day.
+Invariant: a break gives back what it took off, as far as that lies ahead and no other break holds the day. A date that
+was put on by hand in a break is held by it no more: if a later break takes it off, its way back leads there.
 """
 
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from peerbot import deliveries
 from peerbot.clashes import require_free
+from peerbot.deliveries import CANCELLED, PENDING, Planned, Priority
 from peerbot.errors import NotValid
 from peerbot.making import AHEAD, LOCAL, make, parse
-from peerbot.models import Break, Meeting, Series
+from peerbot.models import Break, Delivery, Meeting, Series
 from peerbot.recurrence import Rule, instant, occurrences
 from peerbot.rights import Actor, guild_of
 from peerbot.series import LONGEST_AHEAD, all_cancelled, all_planned_again, future
@@ -28,6 +31,8 @@ from peerbot.successions import breaks_of, day_of, midnight
 from peerbot.text import _
 from peerbot.timetables import follow_zone, locked_series
 
+PUT_ON = "meetings.put_on"
+"""What remembers that a break does not hold one of its days."""
 LONGEST = timedelta(days=370)
 AFTER = timedelta(days=370)
 """How far after a break the next date is looked for."""
@@ -141,6 +146,8 @@ async def skip(
     if kept is None:
         kept = Break(series_id=series_id, first_day=first, last_day=last)
         session.add(kept)
+        await session.flush()
+    await _note_put_on(session, series, kept, skipped, now)
     await all_cancelled(session, skipped, "skipped", now=now)
     return await _skipped(session, series, kept, skipped, now)
 
@@ -161,17 +168,55 @@ async def unskip(session: AsyncSession, actor: Actor, break_id: int, *, now: dat
     first, last = taken.first_day, taken.last_day
     rest = [each for each in await breaks_of(session, series, now) if each.break_id != break_id]
     await session.delete(taken)
-    back = [
-        meeting
-        for meeting in await future(session, series, now, state="cancelled")
-        if _is_in(meeting, first, last) and not any(_is_in(meeting, each.first_day, each.last_day) for each in rest)
+    off = [each for each in await future(session, series, now, state="cancelled") if _is_in(each, first, last)]
+    out = [
+        each
+        for each in await future(session, series, now)
+        if each.why == "skipped" and first <= parse(each.original_local).date() <= last
     ]
-    for elsewhere in await future(session, series, now):
-        if elsewhere.why == "skipped" and first <= parse(elsewhere.original_local).date() <= last:
+    days = {*map(day_of, off), *(parse(each.original_local).date() for each in out)}
+    held = await _held(session, series, rest, days)
+    back = [meeting for meeting in off if day_of(meeting) not in held]
+    for elsewhere in out:
+        if parse(elsewhere.original_local).date() not in held:
             elsewhere.why = None
     await all_planned_again(session, back, now=now)
     await require_free(session, back)
     return back
+
+
+async def _note_put_on(
+    session: AsyncSession, series: Series, kept: Break, skipped: Sequence[Meeting], now: datetime
+) -> None:
+    """Remember which dates that a break takes off were on in others, because somebody had put them on by hand.
+
+    The row itself is the memory: it is due when the meeting begins, and nothing is done then.
+    """
+    theirs = [each for each in await breaks_of(session, series, now) if each.break_id != kept.break_id]
+    again = [_key(series, kept, day_of(meeting)) for meeting in skipped]
+    forgotten = update(Delivery).where(Delivery.dedupe_key.in_(again), Delivery.state == PENDING)
+    await session.execute(
+        forgotten.values(state=CANCELLED, ended_at=now), execution_options={"synchronize_session": False}
+    )
+    rows = [
+        Planned(f"{each.break_id}:{day_of(meeting)}", series.guild_id, meeting.starts_at, series.group_id)
+        for meeting in skipped
+        for each in theirs
+        if each.first_day <= day_of(meeting) <= each.last_day
+    ]
+    await deliveries.plan_many(session, PUT_ON, rows, now=now, priority=Priority.CARD, again=True)
+
+
+async def _held(session: AsyncSession, series: Series, several: Sequence[Break], days: Collection[date]) -> set[date]:
+    """Return those of some days that one of several breaks holds: lies over, and nobody put the date on by hand."""
+    over = {_key(series, each, day): day for each in several for day in days if each.first_day <= day <= each.last_day}
+    put_on = select(Delivery.dedupe_key).where(Delivery.dedupe_key.in_(over), Delivery.state == PENDING)
+    free = set(await session.scalars(put_on))
+    return {day for key, day in over.items() if key not in free}
+
+
+def _key(series: Series, each: Break, day: date) -> str:
+    return f"{series.guild_id}:{PUT_ON}:{each.break_id}:{day}"
 
 
 def _require_sane(first: date, last: date, now: datetime) -> None:

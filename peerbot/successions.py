@@ -1,13 +1,13 @@
 """What a series leaves to the one that takes its place: days that are off, and what was said to the same times.
 
 Invariant: a day that was off is off in the new series too, at whatever time it meets, and so are all days of a break on
-which it would meet. Who has answered, hosts, or was seen at the very moment at which the new one meets as well has not
-to say it again.
+which it would meet, but those that somebody put on by hand. Who has answered, hosts, or was seen at the very moment at
+which the new one meets as well has not to say it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -71,10 +71,14 @@ async def breaks_of(session: AsyncSession, series: Series, now: datetime) -> Seq
 
 @dataclass(frozen=True)
 class DaysOff:
-    """Days on which a series is off, and on which the one that takes its place is too: single ones, and breaks."""
+    """Days on which a series is off, and on which the one that takes its place is too: single ones, and breaks.
+
+    Not those days of a break on which there is a meeting all the same, because somebody put it on by hand.
+    """
 
     single: dict[date, Meeting]
     breaks: Sequence[Break]
+    put_on: Collection[date]
 
     @property
     def last(self) -> date | None:
@@ -85,13 +89,17 @@ class DaysOff:
         """Return why a meeting of that day is off; None: it is on."""
         if day in self.single:
             return self.single[day].why or "one"
+        if day in self.put_on:
+            return None
         return "skipped" if any(each.first_day <= day <= each.last_day for each in self.breaks) else None
 
 
 async def off_days(session: AsyncSession, series: Series, *, now: datetime) -> DaysOff:
     """Return the days ahead on which a series is off, and would be off in the one that takes its place."""
     off = [each for each in await future(session, series, now, state="cancelled") if each.why in STAYS_OFF]
-    return DaysOff({day: each for each in off for day in days_of(each)}, await breaks_of(session, series, now))
+    single = {day: each for each in off for day in days_of(each)}
+    on = {day_of(each) for each in await future(session, series, now)}
+    return DaysOff(single, await breaks_of(session, series, now), on)
 
 
 async def succeed(session: AsyncSession, old: Series, new: Series, off: DaysOff, *, now: datetime) -> list[Meeting]:

@@ -355,3 +355,64 @@ async def test_which_dates_a_change_of_a_series_takes_back_is_said_before(tuesda
     await tuesdays.do(timetables.change, made.series_id, ending)
     seen = await tuesdays.do(echoes.change, made.series_id, wednesdays)
     assert dates(seen.on_again)[:1] == ["03-11 18:30"]
+
+
+async def state_of(tuesdays: Tuesdays, day: str) -> str:
+    return next((each for each in await days(tuesdays) if each.startswith(day)), f"{day} on")
+
+
+@pytest.mark.both_databases
+async def test_a_break_gives_back_what_it_took_off_itself(tuesdays: Tuesdays) -> None:
+    series_id = tuesdays.series.series_id
+    by_hand = await tuesdays.do(meetings.cancel, tuesdays.ids[1])
+    one = await tuesdays.do(breaks.skip, series_id, date(2026, 3, 3), date(2026, 3, 18))
+    assert [each.original_local[5:10] for each in one.meetings] == ["03-03", "03-17"]
+    await tuesdays.do(meetings.undo, one.meetings[1].meeting_id)
+    two = await tuesdays.do(breaks.skip, series_id, date(2026, 3, 17), date(2026, 3, 25))
+    back = await tuesdays.do(breaks.unskip, two.break_id)
+    assert [each.original_local[5:10] for each in back] == ["03-17", "03-24"], "on by hand before the second break"
+    same = await tuesdays.do(breaks.skip, series_id, date(2026, 3, 3), date(2026, 3, 18))
+    assert same.break_id == one.break_id
+    three = await tuesdays.do(breaks.skip, series_id, date(2026, 3, 17), date(2026, 3, 25))
+    back = await tuesdays.do(breaks.unskip, three.break_id)
+    assert [each.original_local[5:10] for each in back] == ["03-24"], "the first one holds it again"
+    back = await tuesdays.do(breaks.unskip, one.break_id)
+    assert [each.original_local[5:10] for each in back] == ["03-03", "03-17"]
+    assert [day[:9] for day in await days(tuesdays)] == ["03-10 one"], "by hand it is put on"
+    await tuesdays.do(meetings.undo, by_hand.meeting_id)
+
+
+async def test_an_old_undo_takes_no_newer_break_back(tuesdays: Tuesdays) -> None:
+    series_id, march = tuesdays.series.series_id, (date(2026, 3, 3), date(2026, 3, 18))
+    old = await tuesdays.do(breaks.skip, series_id, *march)
+    await tuesdays.do(breaks.unskip, old.break_id)
+    for again in (march, (date(2026, 3, 10), date(2026, 3, 10))):
+        new = await tuesdays.do(breaks.skip, series_id, *again)
+        assert await tuesdays.do(breaks.unskip, old.break_id) == []
+        assert await state_of(tuesdays, "03-10") == "03-10 skipped"
+        await tuesdays.do(breaks.unskip, new.break_id)
+
+
+async def test_a_meeting_that_was_moved_out_of_two_breaks_is_off_when_it_moves_back_into_the_one_that_is_left(
+    tuesdays: Tuesdays,
+) -> None:
+    series_id = tuesdays.series.series_id
+    one = await tuesdays.do(breaks.skip, series_id, date(2026, 3, 3), date(2026, 3, 12))
+    await tuesdays.do(breaks.skip, series_id, date(2026, 3, 10), date(2026, 3, 18))
+    await tuesdays.do(meetings.move, tuesdays.ids[1], datetime(2026, 3, 20, 19))
+    await tuesdays.do(breaks.unskip, one.break_id)
+    assert (await tuesdays.do(meetings.undo, tuesdays.ids[1])).state == "cancelled"
+
+
+async def test_a_date_that_is_put_on_by_hand_in_a_break_is_on_in_the_series_that_comes_instead(
+    tuesdays: Tuesdays,
+) -> None:
+    kept = await tuesdays.do(breaks.skip, tuesdays.series.series_id, date(2026, 3, 3), date(2026, 3, 18))
+    await tuesdays.do(meetings.undo, tuesdays.ids[1])
+    later = plan(tuesdays.group.group_id, first=datetime(2026, 3, 3, 19))
+    seen = await tuesdays.do(echoes.change, tuesdays.series.series_id, later)
+    assert dates(seen.stays_off) == ["03-03 19:00", "03-17 19:00"]
+    made = await tuesdays.do(timetables.change, tuesdays.series.series_id, later)
+    assert [day[:5] for day in await days(tuesdays, made.series_id)] == ["03-03", "03-17"]
+    back = await tuesdays.do(breaks.unskip, kept.break_id)
+    assert [each.original_local[5:10] for each in back] == ["03-03", "03-17"], "the new series has the break"

@@ -10,7 +10,7 @@ from cogs.meetings._hosting_posts import HostingPosts
 from cogs.meetings._looking import Looking
 from cogs.meetings._looks import Looks
 from cogs.meetings._posts import MeetingPosts
-from peerbot import agenda, closings, series
+from peerbot import agenda, breaks, closings, handovers, series
 from peerbot.bot import PeerBot
 
 HANDLERS = (_answers, _debriefs, _hosting, _skipping)
@@ -26,6 +26,7 @@ async def setup(bot: PeerBot) -> None:
     bot.outbox.step(series.EXTEND, series.extend)
     bot.outbox.step("meetings.group", series.look_at_group)
     bot.outbox.step("meetings.closed", closings.follow)
+    bot.outbox.step(breaks.PUT_ON, handovers.remembered)
     letters.register(bot)
     await bot.add_cog(Looking(bot))
     await bot.add_cog(Meetings(bot))

@@ -104,6 +104,7 @@ class Series:
     created_at: datetime
     zone: str
     breaks: set[tuple[date, date]] = field(default_factory=set[tuple[date, date]])
+    put_on: set[tuple[tuple[date, date], date]] = field(default_factory=set[tuple[tuple[date, date], date]])
     endings: list[tuple[datetime, bool]] = field(default_factory=list[tuple[datetime, bool]])
 
     @property
@@ -348,7 +349,11 @@ class Truth:
             days = (action.original.date(), action.to.date())
             if action.what == "skip":
                 series.breaks.add(days)
-                self._set(at, [each for each in self._ahead(series, at, "") if self._is_in(each, [days])], "skipped")
+                off = [each for each in self._ahead(series, at, "") if self._is_in(each, [days])]
+                for day in map(self.day_of, off):  # what is on in another break was put on by hand in it
+                    series.put_on |= {(each, day) for each in series.breaks if each[0] <= day <= each[1]}
+                    series.put_on.discard((days, day))
+                self._set(at, off, "skipped")
             else:
                 self._unskip(series, days, at)
 
@@ -356,10 +361,15 @@ class Truth:
         """Take a break back: what is in no other one is on again, and does not go back into it when it was moved."""
         series.breaks -= {days}
         mine = [each for each in self._ahead(series, at, "skipped") if self._is_in(each, [days])]
-        self._set(at, [each for each in mine if not self._is_in(each, series.breaks)], "")
-        for each in self._ahead(series, at, ""):
-            if each.now.was_off == "skipped" and days[0] <= each.original.date() <= days[1]:
+        out = [each for each in self._ahead(series, at, "") if each.now.was_off == "skipped"]
+        self._set(at, [each for each in mine if not self._holds(series, self.day_of(each))], "")
+        for each in out:
+            if days[0] <= each.original.date() <= days[1] and not self._holds(series, each.original.date()):
                 each.history[-1] = replace(each.now, was_off="")
+
+    def _holds(self, series: Series, day: date) -> bool:
+        """Return whether a break lies over a day on which nobody has put the meeting on by hand."""
+        return any(each[0] <= day <= each[1] and (each, day) not in series.put_on for each in series.breaks)
 
     def _is_in(self, meeting: Meeting, breaks: Iterable[tuple[date, date]]) -> bool:
         return any(first <= self.day_of(meeting) <= last for first, last in breaks)
@@ -404,14 +414,17 @@ class Truth:
             for each in self._ahead(old, action.at, why)
             for day in (self.day_of(each), each.original.date())
         }
+        on = {self.day_of(each) for each in self._ahead(old, action.at, "")}
         old.endings.append((action.at, True))
         self._set(action.at, self._ahead(old, action.at, ""), "ended")
         new = self._begin(action)
+        new.put_on = set(old.put_on)
         new.breaks = {each for each in old.breaks if each[1] >= (action.at - timedelta(days=1)).date()}
         for why in ("skipped", "one"):
             days = [each for each in new.meetings if off.get(each.original.date()) == why]
-            if why == "skipped":  # a break is one for the new series too, on all of its days
-                days += [each for each in new.meetings if self._is_in(each, new.breaks) and each not in days]
+            if why == "skipped":  # a break is one for the new series too, on all of its days but those put on by hand
+                held = [each for each in new.meetings if self._is_in(each, new.breaks) and self.day_of(each) not in on]
+                days += [each for each in held if each not in days]
                 days = [each for each in days if off.get(each.original.date()) != "one"]
             self._set(action.at, days, why)
 
