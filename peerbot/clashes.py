@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from peerbot.errors import NotValid
-from peerbot.models import Facilitator, Group, Meeting, Series
+from peerbot.models import Facilitator, Group, Host, Meeting, Member, Series
 from peerbot.recurrence import Rule, occurrences
 from peerbot.text import _, timestamp
 
@@ -103,6 +103,33 @@ def _times(
             return
         if each.local.isoformat(timespec="minutes") not in known:
             yield each.at, each.at + timedelta(minutes=series.minutes)
+
+
+async def hosting_elsewhere(session: AsyncSession, meeting: Meeting) -> set[int]:
+    """Return the members who host a meeting of another group while a meeting is: they cannot come to both."""
+    said = exists().where(Host.meeting_id == Meeting.meeting_id, Host.member_id == Member.member_id)
+    at_once = (
+        Meeting.guild_id == meeting.guild_id,
+        Meeting.group_id != meeting.group_id,
+        Meeting.state == "planned",
+        Meeting.starts_at.between(meeting.starts_at - LONGEST, meeting.ends_at),
+        Meeting.starts_at < meeting.ends_at,
+        Meeting.ends_at > meeting.starts_at,
+        Member.away_since.is_(None),
+    )
+    usual = (
+        select(Member.member_id)
+        .join(Facilitator, Facilitator.member_id == Member.member_id)
+        .join(Meeting, Meeting.group_id == Facilitator.group_id)
+        .where(*at_once, ~said, or_(Member.off_duty_until.is_(None), Member.off_duty_until <= Meeting.starts_at))
+    )
+    covers = (
+        select(Member.member_id)
+        .join(Host, Host.member_id == Member.member_id)
+        .join(Meeting, Meeting.meeting_id == Host.meeting_id)
+        .where(*at_once, Host.part == "cover")
+    )
+    return set(await session.scalars(union(usual, covers)))
 
 
 async def require_free(session: AsyncSession, several: Sequence[Meeting]) -> None:

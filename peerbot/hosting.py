@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from peerbot import access, cards, deliveries, duty, meetings, members, reminders
+from peerbot import access, cards, clashes, deliveries, duty, meetings, members, reminders
 from peerbot.deliveries import Priority
 from peerbot.errors import CalledOff, CoverTaken, MeetingUnknown, NotAllowed
 from peerbot.meetings import MeetingView
@@ -26,6 +26,7 @@ from peerbot.successions import SAID_FOR
 from peerbot.text import _
 from peerbot.types import insert_into
 
+One = TypeVar("One")
 AWAY, COVER = "away", "cover"
 WISH = 2
 """Facilitators that each meeting should have; NAMI's and DBSA's groups are led by two."""
@@ -320,17 +321,33 @@ def _listed(meeting: Meeting) -> Select[int]:
 
 
 async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but: Collection[int] = ()) -> list[Member]:
-    """Return whom to call for a meeting: facilitators on duty, its group's first, of the others not always the same."""
+    """Return whom to call for a meeting: facilitators on duty, its group's first, of the others not always the same.
+
+    Last come those who host a meeting elsewhere at that time, and are to be spared (`spared`).
+    """
     own = [member.member_id for member in await duty.on_duty(session, meeting.group_id, now=now)]
     there = await duty.in_server(session, meeting.guild_id, now=now, limit=LOOKED_AT)
     # Who covers may look after no group at all.
     hosts = [member.member_id for member in await hosting(session, meeting) if duty.is_on(member, now)]
     known = list(dict.fromkeys([*own, *there, *hosts]))
     shift = meeting.meeting_id % max(len(known), 1)
-    turned = sorted(known[shift:] + known[:shift], key=lambda member_id: member_id not in own)
+    away = await busy(session, meeting)
+    turned = sorted(known[shift:] + known[:shift], key=lambda member_id: (member_id in away, member_id not in own))
     chosen = [member_id for member_id in turned if member_id not in but][:MOST_CALLED]
     found = await session.scalars(select(Member).where(Member.member_id.in_(chosen)))
     return sorted(found, key=lambda member: chosen.index(member.member_id))
+
+
+async def busy(session: AsyncSession, meeting: Meeting) -> set[int]:
+    """Return the members who host a meeting elsewhere while this one is, and not this one."""
+    here = {member.member_id for member in await hosting(session, meeting)}
+    return await clashes.hosting_elsewhere(session, meeting) - here
+
+
+def spared(several: Sequence[One], busy: Collection[One], hosts: Collection[One] = ()) -> list[One]:
+    """Return whom to call of several: not who is busy, unless nobody else but hosts would be called."""
+    free = [each for each in several if each not in busy]
+    return free if any(each not in hosts for each in free) else list(several)
 
 
 async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> Asking:
@@ -338,12 +355,13 @@ async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: 
     meeting = await meetings.find(session, guild_id, meeting_id)
     if meeting is None:
         raise MeetingUnknown
-    others = await to_be_asked(session, meeting, now=now)
+    others = [member.member_id for member in await to_be_asked(session, meeting, now=now)]
+    others = spared(others, await busy(session, meeting))
     return Asking(len(others), at_once=meeting.starts_at - now < AT_ONCE)
 
 
 async def to_be_asked(session: AsyncSession, meeting: Meeting, *, now: datetime) -> list[Member]:
-    """Return whom to ask for cover: whom to call, but who hosts already and who asked themselves."""
+    """Return whom to ask for cover: whom to call, but who hosts it already and who asked; the busy ones last."""
     away = (await session.scalars(select(Host.member_id).where(Host.meeting_id == meeting.meeting_id))).all()
     hosts = [member.member_id for member in await hosting(session, meeting)]
     return await called(session, meeting, now=now, but={*away, *hosts})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from builders import FACILITATOR, GUILD, MAYA, OTHER_GUILD, ROLE, ROOM, actor, facilitator, make_group, make_guild, seat
@@ -25,11 +25,13 @@ from peerbot import (
     members,
     series,
     sheets,
+    timetables,
 )
 from peerbot.config import Settings
 from peerbot.database import Database, connect
 from peerbot.errors import CoverTaken, MeetingUnknown, NotAllowed, NotValid
 from peerbot.models import Card, Delivery, Group, Guild, Host, Meeting, Membership
+from peerbot.recurrence import Rule
 
 __all__ = ["meeting"]  # pytest finds fixtures by their names here
 
@@ -270,6 +272,58 @@ async def test_at_most_twelve_are_called_and_the_groups_own_come_first(db: Datab
         called = [members.user_id(session, each) for each in await hosting.called(session, row, now=NOW)]
         assert len(called) == hosting.MOST_CALLED
         assert set(called[:2]) == {FACILITATOR, OTHER}
+
+
+@pytest.mark.both_databases
+async def test_who_hosts_elsewhere_at_that_time_is_asked_only_if_nobody_else_is_left(
+    db: Database, meeting: Meeting
+) -> None:
+    by = facilitator(THIRD)
+    async with db.begin() as session:
+        owls = await make_group(session, now=NOW, name="Owls", room_id=ROOM + 1, by=by)
+        later = timetables.Plan.checked(
+            group_id=owls.group_id, first=datetime(2026, 3, 3, 19), rule=Rule("weekly", weekdays=(1,))
+        )
+        made = await timetables.create(session, by, later, now=NOW)
+        theirs = (await meetings.choices(session, by, group_id=owls.group_id, now=NOW))[0].meeting_id
+        await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=NOW)
+        row = await session.get_one(Meeting, meeting.meeting_id)
+
+        async def asked() -> tuple[list[int], int]:
+            found = await hosting.to_be_asked(session, row, now=NOW)
+            busy = await hosting.busy(session, row)
+            spare = [members.user_id(session, each) for each in found if each.member_id in busy]
+            user_ids = hosting.spared([members.user_id(session, each) for each in found], spare)
+            return sorted(user_ids), (await hosting.asking(session, GUILD, meeting.meeting_id, now=NOW)).others
+
+        assert await asked() == ([THIRD], 1), "nobody else is left"
+        await make_group(session, now=NOW, name="Wrens", room_id=ROOM + 2, by=facilitator(THIRD + 1))
+        assert await asked() == ([THIRD + 1], 1)
+        called = [members.user_id(session, each) for each in await hosting.called(session, row, now=NOW)]
+        assert called[2:] == [THIRD + 1, THIRD], "who is spared comes last"
+        await hosting.accept(session, facilitator(THIRD + 1), theirs, hosting.SECOND, now=NOW)
+        assert await asked() == ([THIRD, THIRD + 1], 2), "who covers there is there too"
+        await hosting.need_cover(session, by, theirs, now=NOW)
+        assert await asked() == ([THIRD], 1), "who needs cover there is not"
+        await hosting.come_after_all(session, by, theirs, now=NOW)
+        await timetables.end(session, by, made.series_id, now=NOW)
+        assert await hosting.busy(session, row) == set(), "that one is off"
+
+
+@pytest.mark.parametrize(
+    ("called", "busy", "hosts", "spared"),
+    [
+        ("abc", "c", "", "ab"),
+        ("abc", "abc", "", "abc"),
+        ("abc", "c", "ab", "abc"),
+        ("abc", "b", "a", "ac"),
+        ("", "", "", ""),
+    ],
+)
+def test_a_call_spares_who_is_busy_but_not_so_that_it_reaches_nobody(
+    called: str, busy: str, hosts: str, spared: str
+) -> None:
+    assert hosting.spared(called, busy, hosts) == list(spared)
 
 
 # what the task thread shows

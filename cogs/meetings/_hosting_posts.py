@@ -83,8 +83,10 @@ class HostingPosts:
                 return None
             hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
             asked = await hosting.to_be_asked(session, meeting, now=self.bot.clock.now())
+            busy = await hosting.busy(session, meeting)
             user_ids = [members.user_id(session, member) for member in asked]
-        return hosts, guild, await self._called(guild, user_ids)
+            spare = [members.user_id(session, member) for member in asked if member.member_id in busy]
+        return hosts, guild, hosting.spared(await self._called(guild, user_ids), spare)
 
     async def render_cover(self, delivery: Delivery) -> Post | None:
         """Return the message that asks others to host, if that is still wanted."""
@@ -152,8 +154,11 @@ class HostingPosts:
             if guild is None or meeting is None:
                 return None
             hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
-            called = [members.user_id(session, each) for each in await hosting.called(session, meeting, now=now)]
-        called = await self._called(guild, called)
+            several = await hosting.called(session, meeting, now=now)
+            busy = await hosting.busy(session, meeting)
+            called = [members.user_id(session, each) for each in several]
+            spare = [members.user_id(session, each) for each in several if each.member_id in busy]
+        called = hosting.spared(await self._called(guild, called), spare, hosts.user_ids)
         if hosts.user_ids and not any(one in hosts.user_ids for one in called):
             gone = await unfit(self.bot, guild, hosts.user_ids)
             hosts = replace(hosts, user_ids=tuple(one for one in hosts.user_ids if one not in gone))

@@ -150,6 +150,22 @@ async def test_cover_is_asked_by_name_and_the_first_to_accept_is_shown(weekly: S
     weekly.expected_mentions = ["Joe"]
 
 
+async def test_who_hosts_elsewhere_at_that_time_is_called_only_if_nobody_else_holds_the_role(weekly: Stage) -> None:
+    kit = weekly.newcomer("Kit", weekly.facilitators)
+    await weekly.new_group("Owls", by=weekly.joe)
+    await weekly.new_group("Wrens", by=kit)
+    await meets(weekly, "Wrens", by=kit)
+    asks = await cover_is_asked(weekly)
+    assert (weekly.joe.pings[-1:], kit.pings) == ([asks.message_id], [])
+    await weekly.ana.press(hosts_card(weekly), "I can host")
+    weekly.guild.take_role(weekly.joe.user_id, int(weekly.facilitators["id"]))
+    await weekly.later(minutes=11)
+    await weekly.ana.press(hosts_card(weekly), "I need cover")
+    await weekly.later(minutes=1, seconds=1)
+    assert len(kit.pings) == 1
+    weekly.expected_mentions = ["Joe", "Kit"]
+
+
 async def test_an_undo_within_a_minute_is_told_to_nobody(weekly: Stage) -> None:
     pressed = await weekly.ana.press(hosts_card(weekly), "I need cover")
     assert "Nobody else is on duty, so I can call nobody." in pressed
