@@ -13,7 +13,7 @@ from functools import cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from sqlalchemy import Executable, Select, bindparam, delete, exists, func, select
+from sqlalchemy import Executable, Select, bindparam, delete, exists, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from peerbot.errors import KeyWrong
@@ -108,11 +108,11 @@ async def find(session: AsyncSession, guild_id: int, user_id: int) -> Member | N
     """Return the member if the database knows them."""
     found: dict[tuple[int, int], Member] = session.info.setdefault("members", {})
     known = found.get((guild_id, user_id))  # what a card shows is read by several rules, all of which ask who it is for
-    if known is not None:
+    if known is not None and not inspect(known).expired:  # as it is when a savepoint took something back
         return known
     sealed = seal_of(session).close(guild_id, user_id)
     member = await session.scalar(FOUND, {"guild_id": guild_id, "sealed": sealed})
-    if member is not None:
+    if member is not None and not session.in_nested_transaction():  # which may be taken back, and who was made with it
         found[guild_id, user_id] = member
     return member
 

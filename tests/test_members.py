@@ -81,6 +81,26 @@ async def test_the_language_is_remembered_when_one_is_given(db: Database, guild:
             assert found.locale == remembered
 
 
+async def test_who_was_found_is_asked_for_anew_when_what_was_done_since_is_taken_back(
+    db: Database, guild: Guild, now: datetime
+) -> None:
+    async with db.begin() as session:
+        await members.of(session, GUILD, MAYA, now=now)
+    async with db.begin() as session:
+        maya = await members.find(session, GUILD, MAYA)
+        assert maya is not None
+        with suppress(ZeroDivisionError):
+            async with session.begin_nested():
+                maya.zone = "Europe/Berlin"
+                await members.of(session, GUILD, LEO, now=now)
+                assert await members.find(session, GUILD, LEO) is not None
+                raise ZeroDivisionError
+        again = await members.find(session, GUILD, MAYA)
+        assert again is not None
+        assert again.zone is None
+        assert await members.find(session, GUILD, LEO) is None
+
+
 async def test_those_of_many_who_are_known_are_found(db: Database, guild: Guild, now: datetime) -> None:
     async with db.begin() as session:
         for user_id in (MAYA, LEO):
