@@ -190,7 +190,7 @@ class PeerBot(commands.AutoShardedBot):
         """
         try:
             return await server.fetch_member(user_id)
-        except (discord.HTTPException, discord.RateLimited) as problem:
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as problem:
             if isinstance(problem, discord.NotFound) and problem.code in NOT_THERE:
                 return None
             raise TimeoutError("Discord does not say who is there") from problem

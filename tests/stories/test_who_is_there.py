@@ -121,6 +121,10 @@ async def test_when_the_gateway_takes_no_more_questions_a_few_people_are_asked_a
         stage.discord.faults.next("GET", "/guilds/{}/members/{}", refusal=refusal)
         with pytest.raises(TimeoutError, match="does not say"):  # and nobody is taken to be gone
             await threads.present(stage.bot, server, [stage.joe.user_id], afresh=True)
+    stage.discord.faults.next("GET", "/guilds/{}/members/{}", drop="before", times=2)  # aiohttp asks twice
+    with pytest.raises(TimeoutError, match="does not say"):  # and whoever waits is not told of a mistake on our side
+        await threads.present(stage.bot, server, [stage.joe.user_id], afresh=True)
+    stage.discord.faults.clear()
     many = asyncio.create_task(threads.present(stage.bot, server, range(2, 2 + FEW + 1), afresh=True))
     await stage.world.settle()
     assert not many.done(), "so many would take the send budget from all else"
