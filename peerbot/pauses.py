@@ -43,7 +43,7 @@ async def pause(session: AsyncSession, actor: Actor, group_id: int, *, now: date
         raise GroupClosed(group.name)
     if membership.state == "paused" and membership.paused_until is not None:
         return membership.paused_until
-    until = now + PAUSE
+    until = now.replace(microsecond=0) + PAUSE  # by the second, as what is planned with it is named
     membership.state = "paused"
     membership.paused_until = until
     await session.flush()

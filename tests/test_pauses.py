@@ -16,7 +16,7 @@ from cogs.groups._resting import letter
 from peerbot import groups, members, pauses
 from peerbot.database import Database
 from peerbot.errors import GroupClosed, GroupUnknown, NotMember
-from peerbot.models import Delivery, Group, Guild
+from peerbot.models import Delivery, Group, Guild, Membership
 from peerbot.pauses import Rest
 from peerbot.text import PSEUDO, Reader
 
@@ -46,8 +46,23 @@ async def test_whoever_rests_is_asked_once_after_four_weeks(db: Database, group:
         assert letter.channel_id is None
         rest = await pauses.still(session, letter, now=now + 4 * WEEK)
         assert rest == Rest(group.group_id, "Tuesday", until)
-        assert until == now + 12 * WEEK
+        assert until == now.replace(microsecond=0) + 12 * WEEK
         assert await pauses.still(session, letter, now=until) is None, "the seat is on its way to somebody else"
+
+
+async def test_who_is_back_and_rests_anew_in_one_second_has_an_end_of_it(
+    db: Database, group: Group, now: datetime
+) -> None:
+    now = now.replace(microsecond=200_000)
+    async with db.begin() as session:
+        await seat(session, group, MAYA, now=now)
+        await pauses.pause(session, actor(), group.group_id, now=now)
+        await pauses.resume(session, actor(), group.group_id)
+        until = await pauses.pause(session, actor(), group.group_id, now=now.replace(microsecond=900_000))
+        (over,) = await session.scalars(select(Delivery).where(Delivery.kind == pauses.OVER))
+        assert over.due_at == until
+        await pauses.end_pause(session, over, over.due_at)
+        assert await session.scalar(select(Membership)) is None
 
 
 async def back(session: AsyncSession, group_id: int, _now: datetime) -> None:
