@@ -30,12 +30,17 @@ def changed(outcome: Outcome, zone: str, reader: Reader) -> list[str]:
     lines: list[Text] = []
     if off:
         lines.append(
-            n_("This date falls out: {dates}.", "These dates fall out: {dates}.", len(outcome.falls_out), dates=off)
+            n_(
+                "This date will be off: {dates}.",
+                "These dates will be off: {dates}.",
+                len(outcome.falls_out),
+                dates=off,
+            )
         )
     if moved:
         lines.append(
-            n_("The date that was moved falls out too: {dates}.", "The dates that were moved fall out too: {dates}.",
-               len(outcome.moved), dates=moved)
+            n_("The date that was moved will be off too: {dates}.",
+               "The dates that were moved will be off too: {dates}.", len(outcome.moved), dates=moved)
         )  # fmt: skip
     lines += [_("Stays off: {dates}.", dates=new_off)] if new_off else []
     lines += [_("On again: {dates}.", dates=on)] if on else []

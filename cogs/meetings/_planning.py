@@ -6,6 +6,7 @@ and a second press finds that it stands.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,10 +21,11 @@ from cogs.meetings._codes import STATE, CodeRefused, Draft
 from peerbot import directory, echoes, phrases, timetables
 from peerbot.echoes import Hearing
 from peerbot.errors import MeetingUnknown, NotValid, PeerbotError
-from peerbot.models import Series
+from peerbot.models import Meeting, Series
 from peerbot.phrases import PhraseRefused
-from peerbot.recurrence import occurrences
+from peerbot.recurrence import Rule
 from peerbot.rights import Actor, guild_of
+from peerbot.series import future
 from peerbot.text import Reader, Text, _
 from peerbot.timetables import Plan
 
@@ -107,10 +109,11 @@ async def schedule(answer: Answer, state: str) -> None:
             series = await timetables.create(session, actor, plan, now=now)
             opening = _("## It is scheduled")
         group = await directory.view(session, actor.guild_id, plan.group_id)
+        ahead = await future(session, series, now)
         if not draft.instead_of and series.created_at != now:
             _series, tended = await timetables.locked_series(session, actor, series.series_id)
             opening = _stands(plan, series, timetables.channel_of(plan, tended))
-    await _show_series(answer, opening, group.name, plan, series, heard=heard)
+    await _show_series(answer, opening, group.name, series, ahead=ahead, heard=heard)
 
 
 def _stands(plan: Plan, series: Series, channel_id: int | None) -> Text:
@@ -211,7 +214,8 @@ async def change_details(answer: Answer, state: str) -> None:
         heard = await echoes.hearing(session, actor, series_id, new, now=now)
         series = await timetables.change(session, actor, series_id, new, version=version, now=now)
         group = await directory.view(session, actor.guild_id, plan.group_id)
-    await _show_series(answer, _("## It is changed"), group.name, new, series, heard=heard)
+        ahead = await future(session, series, now)
+    await _show_series(answer, _("## It is changed"), group.name, series, ahead=ahead, heard=heard)
 
 
 def _detailed(plan: Plan, minutes: str, channel_id: int, topic: str, link: str) -> Plan:
@@ -223,15 +227,14 @@ def _detailed(plan: Plan, minutes: str, channel_id: int, topic: str, link: str) 
 
 
 async def _show_series(
-    answer: Answer, opening: Text, group_name: str, plan: Plan, series: Series, *, heard: Hearing | None
+    answer: Answer, opening: Text, group_name: str, series: Series, *, ahead: Sequence[Meeting], heard: Hearing | None
 ) -> None:
-    coming = occurrences(plan.rule, plan.first, series.zone, after=answer.bot.clock.now(), limit=1)
-    first = coming[0].at if coming else None
+    first = ahead[0].starts_at if ahead else None  # the first days may be off
     await answer.show(
         cards.scheduled_card(
             opening,
             group_name,
-            plan.rule,
+            Rule.parse(series.rule),
             answer.reader,
             first=first,
             series_id=series.series_id,

@@ -52,7 +52,7 @@ def break_card(series_id: int, seen: Foreseen, heard: Hearing, reader: Reader) -
     lines = [
         _("## {group}: a break?", group=seen.group_name),
         _("From {a} to {b}.", a=a, b=b) if seen.first != seen.last else _("On {a}.", a=a),
-        n_("{n} meeting falls out: {days}.", "{n} meetings fall out: {days}.", len(off),
+        n_("{n} meeting will be off: {days}.", "{n} meetings will be off: {days}.", len(off),
            days=dates.days(off, zone, reader)),
         *(_("One of them was moved there: {when}.", when=_when(each, zone, reader)) for each in off if each.was_moved),
     ]  # fmt: skip

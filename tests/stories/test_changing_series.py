@@ -45,14 +45,14 @@ async def test_some_weeks_are_skipped_and_come_back(stage: Stage) -> None:
     assert "There is no meeting in these days. Nothing was changed." in refused
     opened = await stage.ana.press(refused, "Open the form again")
     card = await form(opened).send({"First day": "mar 20", "Last day": "mar 24"})
-    assert "1 meeting falls out: Tuesday, March 23." in card
+    assert "1 meeting will be off: Tuesday, March 23." in card
     opened = await stage.ana.press(card, "Change")
     assert values(opened) == {"First day": "mar 20 2027", "Last day": "mar 24 2027"}
     card = await form(opened).send({"Last day": "apr 2"})
     assert card.text.split("\n") == [
         "## Tuesday meeting: a break?",
         "From Saturday, March 20, 2027 to Friday, April 2, 2027.",
-        "2 meetings fall out: Tuesday, March 23; Tuesday, March 30.",
+        "2 meetings will be off: Tuesday, March 23; Tuesday, March 30.",
         "Then it goes on: Tuesday, April 6, 6:30 pm (New York) · <t:1807050600:F> for you, <t:1807050600:R>",
         "I tell 1 person what changes.",
         "Nothing is changed yet. Is this right?",
@@ -63,8 +63,13 @@ async def test_some_weeks_are_skipped_and_come_back(stage: Stage) -> None:
     assert "Tuesday, March 23; Tuesday, March 30" in off
     assert "Then it goes on: Tuesday, April 6" in off
     assert ("2027-03-30T18:30", "cancelled") in await standing(stage)
-    assert "2 meetings are on again." in await stage.ana.press(off, "Undo")
-    assert {state for _local, state in await standing(stage)} == {"planned"}
+    opened = await stage.ana.press(await card_of(stage, "/meeting change"), "Change all from now on")
+    card = await form(opened).send({"When is the first one?": "mar 23 7 pm"})
+    assert "First: Tuesday, March 23, 7:00 pm" in card
+    assert "Stays off: Tue, Mar 23, 7:00 pm; Tue, Mar 30, 7:00 pm." in card
+    assert "Next: Tuesday, April 6, 7:00 pm" in await stage.ana.press(card, "Yes, change it")
+    assert "2 meetings are on again." in await stage.ana.press(off, "Undo"), "the new ones have the break"
+    assert {state for local, state in await standing(stage) if local.endswith("19:00")} == {"planned"}
 
 
 async def test_all_meetings_from_now_on_change(stage: Stage) -> None:
@@ -77,8 +82,8 @@ async def test_all_meetings_from_now_on_change(stage: Stage) -> None:
     assert values(opened)["When is the first one?"] == "mar 4 2027 6:30 pm"
     card = await form(opened).send({"When is the first one?": "mar 8 7 pm", "How often?": "Every week"})
     assert "Nothing is changed yet. These take the place of the old ones." in card
-    assert "These dates fall out: Thu, Mar 4, 6:30 pm; " in card
-    assert "The date that was moved falls out too: Fri, Mar 12, 7:00 pm." in card
+    assert "These dates will be off: Thu, Mar 4, 6:30 pm; " in card
+    assert "The date that was moved will be off too: Fri, Mar 12, 7:00 pm." in card
     assert "I tell 1 person what changes." in card
     assert "Look:" not in card
     button = card.button("Yes, change it")["custom_id"]  # type: ignore[attr-defined]
