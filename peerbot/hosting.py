@@ -344,10 +344,10 @@ async def busy(session: AsyncSession, meeting: Meeting) -> set[int]:
     return await clashes.hosting_elsewhere(session, meeting) - here
 
 
-def spared(several: Sequence[One], busy: Collection[One], hosts: Collection[One] = ()) -> list[One]:
-    """Return whom to call of several: not who is busy, unless nobody else but hosts would be called."""
+def spared(several: Sequence[One], busy: Collection[One], spoken: Collection[One] = ()) -> list[One]:
+    """Return whom to call of several: not who is busy, unless no others (than those of `spoken`) would be called."""
     free = [each for each in several if each not in busy]
-    return free if any(each not in hosts for each in free) else list(several)
+    return free if any(each not in spoken for each in free) else list(several)
 
 
 async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: datetime) -> Asking:
@@ -362,9 +362,13 @@ async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: 
 
 async def to_be_asked(session: AsyncSession, meeting: Meeting, *, now: datetime) -> list[Member]:
     """Return whom to ask for cover: whom to call, but who hosts it already and who asked; the busy ones last."""
-    away = (await session.scalars(select(Host.member_id).where(Host.meeting_id == meeting.meeting_id))).all()
-    hosts = [member.member_id for member in await hosting(session, meeting)]
-    return await called(session, meeting, now=now, but={*away, *hosts})
+    return await called(session, meeting, now=now, but=await spoken(session, meeting))
+
+
+async def spoken(session: AsyncSession, meeting: Meeting) -> set[int]:
+    """Return the members who host a meeting or have asked for cover: others are looked for."""
+    said = await session.scalars(select(Host.member_id).where(Host.meeting_id == meeting.meeting_id))
+    return {*said, *(member.member_id for member in await hosting(session, meeting))}
 
 
 # what the task thread shows

@@ -311,7 +311,7 @@ async def test_who_hosts_elsewhere_at_that_time_is_asked_only_if_nobody_else_is_
 
 
 @pytest.mark.parametrize(
-    ("called", "busy", "hosts", "spared"),
+    ("called", "busy", "spoken", "spared"),
     [
         ("abc", "c", "", "ab"),
         ("abc", "abc", "", "abc"),
@@ -321,9 +321,9 @@ async def test_who_hosts_elsewhere_at_that_time_is_asked_only_if_nobody_else_is_
     ],
 )
 def test_a_call_spares_who_is_busy_but_not_so_that_it_reaches_nobody(
-    called: str, busy: str, hosts: str, spared: str
+    called: str, busy: str, spoken: str, spared: str
 ) -> None:
-    assert hosting.spared(called, busy, hosts) == list(spared)
+    assert hosting.spared(called, busy, spoken) == list(spared)
 
 
 # what the task thread shows

@@ -155,10 +155,13 @@ class HostingPosts:
                 return None
             hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
             several = await hosting.called(session, meeting, now=now)
-            busy = await hosting.busy(session, meeting)
+            busy, spoken = await hosting.busy(session, meeting), await hosting.spoken(session, meeting)
             called = [members.user_id(session, each) for each in several]
-            spare = [members.user_id(session, each) for each in several if each.member_id in busy]
-        called = hosting.spared(await self._called(guild, called), spare, hosts.user_ids)
+            spare, said = (
+                [members.user_id(session, each) for each in several if each.member_id in these]
+                for these in (busy, spoken)
+            )
+        called = hosting.spared(await self._called(guild, called), spare, said)
         if hosts.user_ids and not any(one in hosts.user_ids for one in called):
             gone = await unfit(self.bot, guild, hosts.user_ids)
             hosts = replace(hosts, user_ids=tuple(one for one in hosts.user_ids if one not in gone))

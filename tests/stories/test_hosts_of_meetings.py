@@ -163,7 +163,15 @@ async def test_who_hosts_elsewhere_at_that_time_is_called_only_if_nobody_else_ho
     await weekly.ana.press(hosts_card(weekly), "I need cover")
     await weekly.later(minutes=1, seconds=1)
     assert len(kit.pings) == 1
-    weekly.expected_mentions = ["Joe", "Kit"]
+    weekly.guild.give_role(weekly.joe.user_id, int(weekly.facilitators["id"]))
+    await eve(weekly, 17, 31)
+    (unhosted,) = in_thread(weekly, "nobody hosts it yet.** Can you?")
+    assert weekly.joe.mention in unhosted
+    weekly.guild.take_role(weekly.joe.user_id, int(weekly.facilitators["id"]))
+    await until(weekly, 18, 35)
+    (call,) = [each for each in in_thread(weekly, "I see no facilitator there.") if NAME in each]
+    assert kit.mention in call, "Ana, who asked for cover, is not all that is called"
+    weekly.expected_mentions = ["Joe", "Kit", "Ana, Joe, Olive", "Ana, Kit", "Ana, Kit"]
 
 
 async def test_an_undo_within_a_minute_is_told_to_nobody(weekly: Stage) -> None:
