@@ -48,8 +48,8 @@ class Secret:
 
 
 def _token(value: str) -> Secret:
-    if any(ord(each) < ord(" ") for each in value.strip()):
-        raise ValueError("the bot's token, in one line")  # it could stand in no header
+    if not value.strip().isprintable():
+        raise ValueError("the bot's token, in one line")  # no header can carry two, nor signs that no token has
     return Secret(value)
 
 

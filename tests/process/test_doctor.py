@@ -250,7 +250,7 @@ async def test_a_token_that_discord_does_not_accept_is_said(patient: Patient) ->
 
 async def test_a_token_that_cannot_even_be_sent_is_said(patient: Patient) -> None:
     found = await patient.consult(discord_token="first.part\nsecond.part")
-    found.only_to_do("Token: It holds signs that no token has. Copy it anew")
+    found.only_to_do("Setting: PEERBOT_DISCORD_TOKEN is wrong. Expected: the bot's token, in one line.")
     assert "first.part" not in found.said
 
 
