@@ -320,28 +320,38 @@ def _listed(meeting: Meeting) -> Select[int]:
     return select(Facilitator.member_id).where(Facilitator.group_id == meeting.group_id)
 
 
-async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, but: Collection[int] = ()) -> list[Member]:
+@dataclass(frozen=True)
+class Call:
+    """Whom to call for a meeting, in this order.
+
+    Of their members' ids, `busy` are those who host a meeting elsewhere at that time, and `spoken` those who host this
+    one or have asked for cover at it.
+    """
+
+    people: list[Member]
+    busy: set[int]
+    spoken: set[int]
+
+
+async def called(session: AsyncSession, meeting: Meeting, *, now: datetime, others: bool = False) -> Call:
     """Return whom to call for a meeting: facilitators on duty, its group's first, of the others not always the same.
 
-    Last come those who host a meeting elsewhere at that time, and are to be spared (`spared`).
+    Last come those who are busy, and are to be spared (`spared`). `others`: not who has spoken.
     """
     own = [member.member_id for member in await duty.on_duty(session, meeting.group_id, now=now)]
     there = await duty.in_server(session, meeting.guild_id, now=now, limit=LOOKED_AT)
     # Who covers may look after no group at all.
-    hosts = [member.member_id for member in await hosting(session, meeting) if duty.is_on(member, now)]
-    known = list(dict.fromkeys([*own, *there, *hosts]))
+    hosts = await hosting(session, meeting)
+    here = {member.member_id for member in hosts}
+    known = list(dict.fromkeys([*own, *there, *(member.member_id for member in hosts if duty.is_on(member, now))]))
     shift = meeting.meeting_id % max(len(known), 1)
-    away = await busy(session, meeting)
-    turned = sorted(known[shift:] + known[:shift], key=lambda member_id: (member_id in away, member_id not in own))
-    chosen = [member_id for member_id in turned if member_id not in but][:MOST_CALLED]
+    busy = await clashes.hosting_elsewhere(session, meeting) - here
+    turned = sorted(known[shift:] + known[:shift], key=lambda member_id: (member_id in busy, member_id not in own))
+    said = await session.scalars(select(Host.member_id).where(Host.meeting_id == meeting.meeting_id))
+    spoken = {*said, *here}
+    chosen = [member_id for member_id in turned if not (others and member_id in spoken)][:MOST_CALLED]
     found = await session.scalars(select(Member).where(Member.member_id.in_(chosen)))
-    return sorted(found, key=lambda member: chosen.index(member.member_id))
-
-
-async def busy(session: AsyncSession, meeting: Meeting) -> set[int]:
-    """Return the members who host a meeting elsewhere while this one is, and not this one."""
-    here = {member.member_id for member in await hosting(session, meeting)}
-    return await clashes.hosting_elsewhere(session, meeting) - here
+    return Call(sorted(found, key=lambda member: chosen.index(member.member_id)), busy, spoken)
 
 
 def spared(several: Sequence[One], busy: Collection[One], spoken: Collection[One] = ()) -> list[One]:
@@ -355,20 +365,9 @@ async def asking(session: AsyncSession, guild_id: int, meeting_id: int, *, now: 
     meeting = await meetings.find(session, guild_id, meeting_id)
     if meeting is None:
         raise MeetingUnknown
-    others = [member.member_id for member in await to_be_asked(session, meeting, now=now)]
-    others = spared(others, await busy(session, meeting))
+    call = await called(session, meeting, now=now, others=True)
+    others = spared([member.member_id for member in call.people], call.busy)
     return Asking(len(others), at_once=meeting.starts_at - now < AT_ONCE)
-
-
-async def to_be_asked(session: AsyncSession, meeting: Meeting, *, now: datetime) -> list[Member]:
-    """Return whom to ask for cover: whom to call, but who hosts it already and who asked; the busy ones last."""
-    return await called(session, meeting, now=now, but=await spoken(session, meeting))
-
-
-async def spoken(session: AsyncSession, meeting: Meeting) -> set[int]:
-    """Return the members who host a meeting or have asked for cover: others are looked for."""
-    said = await session.scalars(select(Host.member_id).where(Host.meeting_id == meeting.meeting_id))
-    return {*said, *(member.member_id for member in await hosting(session, meeting))}
 
 
 # what the task thread shows

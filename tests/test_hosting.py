@@ -149,7 +149,8 @@ async def test_who_covers_can_give_it_back_and_others_are_asked_again(db: Databa
         hosts = await hosting.need_cover(session, facilitator(THIRD), meeting.meeting_id, now=NOW)
         assert (hosts.user_ids, hosts.wanted) == ((OTHER,), True)
         assert len(await planned(session, "meetings.cover")) == 2
-        asked = await hosting.to_be_asked(session, await session.get_one(Meeting, meeting.meeting_id), now=NOW)
+        row = await session.get_one(Meeting, meeting.meeting_id)
+        asked = (await hosting.called(session, row, now=NOW, others=True)).people
         assert FACILITATOR not in [members.user_id(session, each) for each in asked]
 
 
@@ -256,7 +257,9 @@ async def test_who_is_off_duty_or_gone_is_not_asked(db: Database, meeting: Meeti
         await session.flush()
         await hosting.need_cover(session, facilitator(), meeting.meeting_id, now=NOW)
         row = await session.get_one(Meeting, meeting.meeting_id)
-        asked = [members.user_id(session, each) for each in await hosting.to_be_asked(session, row, now=NOW)]
+        asked = [
+            members.user_id(session, each) for each in (await hosting.called(session, row, now=NOW, others=True)).people
+        ]
         assert asked == [THIRD + 1]
 
 
@@ -269,7 +272,7 @@ async def test_at_most_twelve_are_called_and_the_groups_own_come_first(db: Datab
                 session, facilitator(THIRD), owls.group_id, 5000 + number, frozenset({ROLE}), now=NOW
             )
         row = await session.get_one(Meeting, meeting.meeting_id)
-        called = [members.user_id(session, each) for each in await hosting.called(session, row, now=NOW)]
+        called = [members.user_id(session, each) for each in (await hosting.called(session, row, now=NOW)).people]
         assert len(called) == hosting.MOST_CALLED
         assert set(called[:2]) == {FACILITATOR, OTHER}
 
@@ -290,16 +293,15 @@ async def test_who_hosts_elsewhere_at_that_time_is_asked_only_if_nobody_else_is_
         row = await session.get_one(Meeting, meeting.meeting_id)
 
         async def asked() -> tuple[list[int], int]:
-            found = await hosting.to_be_asked(session, row, now=NOW)
-            busy = await hosting.busy(session, row)
-            spare = [members.user_id(session, each) for each in found if each.member_id in busy]
-            user_ids = hosting.spared([members.user_id(session, each) for each in found], spare)
+            call = await hosting.called(session, row, now=NOW, others=True)
+            spare = [members.user_id(session, each) for each in call.people if each.member_id in call.busy]
+            user_ids = hosting.spared([members.user_id(session, each) for each in call.people], spare)
             return sorted(user_ids), (await hosting.asking(session, GUILD, meeting.meeting_id, now=NOW)).others
 
         assert await asked() == ([THIRD], 1), "nobody else is left"
         await make_group(session, now=NOW, name="Wrens", room_id=ROOM + 2, by=facilitator(THIRD + 1))
         assert await asked() == ([THIRD + 1], 1)
-        called = [members.user_id(session, each) for each in await hosting.called(session, row, now=NOW)]
+        called = [members.user_id(session, each) for each in (await hosting.called(session, row, now=NOW)).people]
         assert called[2:] == [THIRD + 1, THIRD], "who is spared comes last"
         await hosting.accept(session, facilitator(THIRD + 1), theirs, hosting.SECOND, now=NOW)
         assert await asked() == ([THIRD, THIRD + 1], 2), "who covers there is there too"
@@ -307,7 +309,7 @@ async def test_who_hosts_elsewhere_at_that_time_is_asked_only_if_nobody_else_is_
         assert await asked() == ([THIRD], 1), "who needs cover there is not"
         await hosting.come_after_all(session, by, theirs, now=NOW)
         await timetables.end(session, by, made.series_id, now=NOW)
-        assert await hosting.busy(session, row) == set(), "that one is off"
+        assert (await hosting.called(session, row, now=NOW)).busy == set(), "that one is off"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -82,11 +82,10 @@ class HostingPosts:
             if guild is None or meeting is None:
                 return None
             hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
-            asked = await hosting.to_be_asked(session, meeting, now=self.bot.clock.now())
-            busy = await hosting.busy(session, meeting)
-            user_ids = [members.user_id(session, member) for member in asked]
-            spare = [members.user_id(session, member) for member in asked if member.member_id in busy]
-        return hosts, guild, hosting.spared(await self._called(guild, user_ids), spare)
+            call = await hosting.called(session, meeting, now=self.bot.clock.now(), others=True)
+            people = {member.member_id: members.user_id(session, member) for member in call.people}
+        holders = await self._called(guild, list(people.values()))
+        return hosts, guild, hosting.spared(holders, _of(people, call.busy))
 
     async def render_cover(self, delivery: Delivery) -> Post | None:
         """Return the message that asks others to host, if that is still wanted."""
@@ -154,14 +153,10 @@ class HostingPosts:
             if guild is None or meeting is None:
                 return None
             hosts = await hosting.hosts_of(session, delivery.guild_id, meeting.meeting_id)
-            several = await hosting.called(session, meeting, now=now)
-            busy, spoken = await hosting.busy(session, meeting), await hosting.spoken(session, meeting)
-            called = [members.user_id(session, each) for each in several]
-            spare, said = (
-                [members.user_id(session, each) for each in several if each.member_id in these]
-                for these in (busy, spoken)
-            )
-        called = hosting.spared(await self._called(guild, called), spare, said)
+            call = await hosting.called(session, meeting, now=now)
+            people = {member.member_id: members.user_id(session, member) for member in call.people}
+        holders = await self._called(guild, list(people.values()))
+        called = hosting.spared(holders, _of(people, call.busy), _of(people, call.spoken))
         if hosts.user_ids and not any(one in hosts.user_ids for one in called):
             gone = await unfit(self.bot, guild, hosts.user_ids)
             hosts = replace(hosts, user_ids=tuple(one for one in hosts.user_ids if one not in gone))
@@ -326,6 +321,10 @@ class HostingPosts:
             _("Only you read this. I write it seldom."),
         ]
         return Post("\n".join(map(reader.say, lines)), [help_now_button(guild.help_countries, reader)])
+
+
+def _of(people: Mapping[int, int], member_ids: Collection[int]) -> list[int]:
+    return [user_id for member_id, user_id in people.items() if member_id in member_ids]
 
 
 def _calling(user_ids: Sequence[int]) -> discord.AllowedMentions:
