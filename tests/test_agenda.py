@@ -333,6 +333,21 @@ async def test_what_goes_wrong_stops_nothing_else_and_is_tried_again_by_itself(
     assert names() == ["day", "hour", "failing", "start", "end"]
 
 
+@pytest.mark.both_databases
+async def test_what_was_planned_and_taken_back_is_not_waited_for(
+    db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "MOMENTS", (failing(2), *agenda.MOMENTS))
+    async with db.begin() as session:
+        (turn, *_later) = await pending(session, series.TURN)
+        begun = len(session.info["planned"])
+        await agenda.turn(session, turn, meeting.starts_at - HOUR)
+        planned = session.info["planned"][begun:]
+        assert planned
+        there = (await session.scalars(select(Delivery.delivery_id).where(Delivery.delivery_id.in_(planned)))).all()
+        assert sorted(planned) == sorted(there)
+
+
 async def test_what_never_works_is_given_up_by_itself_and_told(
     db: Database, meeting: Meeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
