@@ -74,6 +74,8 @@ LONGEST_WAIT = 30.0
 """Seconds that the library may wait out a rate limit; longer ones go back to the outbox, before their lease ends."""
 
 
+RAW = "socket_raw_receive"
+"""What the library calls each message of the gateway, before it reads it."""
 OF_PEOPLE = "GUILD_MEMBER_"
 CHANGES = frozenset({f"{OF_PEOPLE}ADD", f"{OF_PEOPLE}UPDATE", f"{OF_PEOPLE}REMOVE"})
 """What Discord calls it when somebody came, was changed or left (events/gateway-events.mdx, "Guilds")."""
@@ -120,7 +122,7 @@ class PeerBot(commands.AutoShardedBot):
             allowed_installs=app_commands.AppInstallationType(guild=True),
             tree_cls=Tree,
             http_trace=trace,
-            enable_debug_events=True,  # on_socket_raw_receive, below
+            enable_debug_events=True,  # for RAW
         )
         self.settings = settings
         self.db = db
@@ -195,7 +197,20 @@ class PeerBot(commands.AutoShardedBot):
                 return None
             raise TimeoutError("Discord does not say who is there") from problem
 
-    async def on_socket_raw_receive(self, message: str) -> None:
+    def dispatch(self, event_name: str, /, *args: Any, **named: Any) -> None:
+        """Tell listeners of an event; what Discord sent itself is looked at here and now.
+
+        As an event for listeners, each message would wait in a task of its own, all that arrive at a start together.
+        """
+        if event_name != RAW:
+            super().dispatch(event_name, *args, **named)
+            return
+        try:
+            self._look_for_changes(*args)
+        except Exception:  # it must not end the connection
+            log.exception("What Discord sent of a person was not understood.")
+
+    def _look_for_changes(self, message: str) -> None:
         """Forget what is known of a person who came, was changed or left.
 
         From what Discord sends itself: the library passes changes on only of members whom it keeps, those in voice.
